@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { Rejected } from './rejected.js';
+
+/** CloudEvents 1.0, structured content mode in JSON (CloudEvents JSON format, section 3). */
+export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8';
+
+export interface CloudEvent<Data = unknown> {
+  specversion: '1.0';
+  /** Unique within `source`; a consumer that saw both has seen this event. */
+  id: string;
+  /** Where it happened: `/identity-providers/<provider id>` or `/grants`. */
+  source: string;
+  type: string;
+  subject?: string;
+  /** RFC 3339. */
+  time?: string;
+  datacontenttype: 'application/json';
+  /** Extension: the identity provider that everything in the event belongs to. */
+  providerid?: string;
+  data: Data;
+}
+
+const envelope = z.object({
+  specversion: z.literal('1.0'),
+  id: z.string().min(1),
+  source: z.string().min(1),
+  type: z.string().min(1),
+  subject: z.string().optional(),
+  time: z.string().optional(),
+  datacontenttype: z.literal('application/json'),
+  providerid: z.string().min(1).optional(),
+  data: z.unknown(),
+});
+
+/** Throws `Rejected('record_malformed')` unless `value` is one CloudEvent in structured JSON mode. */
+export function decodeCloudEvent(value: Buffer | null): CloudEvent {
+  if (value === null) throw new Rejected('record_malformed', 'the record has no value');
+  let json: unknown;
+  try {
+    json = JSON.parse(value.toString('utf8'));
+  } catch {
+    throw new Rejected('record_malformed', 'the value is not JSON');
+  }
+  const parsed = envelope.safeParse(json);
+  if (!parsed.success) throw new Rejected('record_malformed', problemFields(parsed.error));
+  return parsed.data;
+}
+
+/** The names of the fields at fault, without their values. */
+export function problemFields(error: z.ZodError): string {
+  return [...new Set(error.issues.map((issue) => issue.path.join('.') || 'the whole'))].join(', ');
+}
+
+export const identityProviderSource = (providerId: string): string => `/identity-providers/${providerId}`;

@@ -1,0 +1,29 @@
+/** A moment in milliseconds since the epoch; {@link NEVER} where it has not happened, Infinity where it is for ever. */
+export type Moment = number;
+
+export const NEVER: Moment = -Infinity;
+export const FOR_EVER: Moment = Infinity;
+
+/** As it stands in JSON: RFC 3339 with milliseconds, `"infinity"` for ever, `null` never. */
+export type WireMoment = string | null;
+
+export function momentToWire(moment: Moment): WireMoment {
+  if (moment === NEVER) return null;
+  return moment === FOR_EVER ? 'infinity' : new Date(moment).toISOString();
+}
+
+/** The inverse of {@link momentToWire}; NaN for text that is no moment. */
+export function momentFromWire(wire: WireMoment): Moment {
+  if (wire === null) return NEVER;
+  return wire === 'infinity' ? FOR_EVER : parseTime(wire);
+}
+
+const RFC3339 = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?$/;
+
+/** Milliseconds since the epoch; NaN if it is no time. Without a zone it is UTC, as in WorkOS's own samples. */
+export function parseTime(text: string): Moment {
+  const match = RFC3339.exec(text);
+  if (!match) return NaN;
+  const iso = text.replace(' ', 'T');
+  return Date.parse(match[2] ? iso : `${iso}Z`);
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { CloudEvent } from './cloud-event.js';
+import { decodeCloudEvent, problemFields } from './cloud-event.js';
+import { momentFromWire } from './moment.js';
+import { Rejected } from './rejected.js';
+
+/** Why access ended. Codes are stable; a revocation by hand carries {@link BY_HAND} and its own words beside it. */
+export const REASON_CODES = [
+  'user_deprovisioned',
+  'user_suspended',
+  'membership_deleted',
+  'membership_inactive',
+  'role_changed',
+  'session_revoked',
+  'organization_deleted',
+] as const;
+
+export type ReasonCode = (typeof REASON_CODES)[number];
+
+export const REVOCATION_TYPE = 'io.rescind.revocation.v1';
+export const SCOPE_STATE_TYPE = 'io.rescind.revocation-state.v1';
+export const HEARTBEAT_TYPE = 'io.rescind.revocation-state.heartbeat.v1';
+/** The one key on `access.revocation-state` that is no scope. */
+export const HEARTBEAT_KEY = 'heartbeat';
+
+const moment = z
+  .string()
+  .nullable()
+  .refine((wire) => !Number.isNaN(momentFromWire(wire)), 'RFC 3339 with milliseconds, "infinity" or null');
+
+/** `data` of a record on `access.revocation-state`: what is known of one scope. */
+export const scopeStateData = z.object({
+  scope: z.string().min(1),
+  provider_id: z.string().min(1),
+  user_id: z.string().optional(),
+  organization_id: z.string().optional(),
+  session_id: z.string().optional(),
+  /** Closed from this moment; `"infinity"`: for ever; `null`: never was. */
+  closed_at: moment,
+  opened_at: moment,
+  /** Tokens issued at or before this moment are void; grants are not. */
+  tokens_before: moment,
+  /** Why it was closed last. Null while the scope was never closed. */
+  reason: z.string().nullable(),
+  source_event_id: z.string().nullable(),
+  occurred_at: moment,
+});
+export type ScopeStateData = z.infer<typeof scopeStateData>;
+
+/** `data` of a record on `access.revocations`. */
+export const revocationData = scopeStateData.extend({
+  /** The grants marked by then; left out where there are more than fit: ask `GET /v1/grants`. */
+  revoked_grant_ids: z.array(z.string()).optional(),
+});
+export type RevocationData = z.infer<typeof revocationData>;
+
+/** `data` of the heartbeat: everything before these offsets of `workos.events` is in the state topic already. */
+export const heartbeatData = z.object({
+  at: z.string(),
+  /** partition → next offset. */
+  applied: z.record(z.string(), z.string()),
+});
+export type HeartbeatData = z.infer<typeof heartbeatData>;
+
+export type StateRecord =
+  | { kind: 'scope'; data: ScopeStateData }
+  | { kind: 'heartbeat'; data: HeartbeatData };
+
+/** Reads a record of `access.revocation-state`; throws `Rejected('record_malformed')`. */
+export function decodeStateRecord(value: Buffer | null): StateRecord {
+  const record = decodeCloudEvent(value);
+  if (record.type === HEARTBEAT_TYPE) return { kind: 'heartbeat', data: parse(heartbeatData, record.data) };
+  if (record.type === SCOPE_STATE_TYPE) return { kind: 'scope', data: parse(scopeStateData, record.data) };
+  throw new Rejected('record_malformed', 'type');
+}
+
+function parse<T>(schema: z.ZodType<T>, data: unknown): T {
+  const parsed = schema.safeParse(data);
+  if (!parsed.success) throw new Rejected('record_malformed', `data: ${problemFields(parsed.error)}`);
+  return parsed.data;
+}
+
+export type RevocationRecord = CloudEvent<RevocationData>;

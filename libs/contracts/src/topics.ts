@@ -1,0 +1,37 @@
+/** Every topic that crosses a service boundary. Values are CloudEvents 1.0 in structured JSON mode. */
+export const TOPICS = {
+  /** What WorkOS said, once for each delivery. Key: user id, else organization id, else event id. */
+  workosEvents: 'workos.events',
+  /** Records of `workos.events` that no retry can make acceptable: original bytes, with the reason in headers. */
+  workosEventsDlq: 'workos.events.dlq',
+  /** Each revocation, for downstream services. Key: scope key. */
+  revocations: 'access.revocations',
+  /** The newest state of each scope, and a heartbeat. Compacted; key: scope key. */
+  revocationState: 'access.revocation-state',
+  /** The newest configuration of each identity provider, secrets sealed. Compacted; key: provider id. */
+  identityProviders: 'identity.providers',
+  /** Somebody signed in, or was first seen with a valid token. Key: user id. */
+  signIns: 'identity.sign-ins',
+} as const;
+
+export type Topic = (typeof TOPICS)[keyof typeof TOPICS];
+
+export interface TopicSpec {
+  topic: Topic;
+  compacted: boolean;
+  /** -1: kept for ever. Ignored where compacted. */
+  retentionMs: number;
+  /** Where a total order is promised, one; otherwise undefined: as many as the installation says. */
+  partitions?: number;
+}
+
+const DAY_MS = 86_400_000;
+
+export const TOPIC_SPECS: readonly TopicSpec[] = [
+  { topic: TOPICS.workosEvents, compacted: false, retentionMs: -1 },
+  { topic: TOPICS.workosEventsDlq, compacted: false, retentionMs: -1 },
+  { topic: TOPICS.revocations, compacted: false, retentionMs: 90 * DAY_MS },
+  { topic: TOPICS.revocationState, compacted: true, retentionMs: -1 },
+  { topic: TOPICS.identityProviders, compacted: true, retentionMs: -1, partitions: 1 },
+  { topic: TOPICS.signIns, compacted: false, retentionMs: 30 * DAY_MS },
+];

@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import type { CloudEvent } from './cloud-event.js';
+import { decodeCloudEvent, identityProviderSource, problemFields } from './cloud-event.js';
+import { type Moment, parseTime } from './moment.js';
+import { Rejected } from './rejected.js';
+
+/**
+ * What WorkOS said, as our own rule needs it: the fields that decide something, and no others. Whatever else WorkOS
+ * sends stays in the record (`raw`) untouched. Shapes: WorkOS OpenAPI specification, `data` of each event type.
+ */
+
+const id = z.string().min(1).max(255);
+const optionalText = z.string().nullish();
+
+const user = z.object({
+  id,
+  email: optionalText,
+  first_name: optionalText,
+  last_name: optionalText,
+  name: optionalText,
+  external_id: optionalText,
+  metadata: z.record(z.string(), z.unknown()).nullish(),
+  updated_at: optionalText,
+});
+/** `user.deleted` normally carries the whole user, but only the id decides: a trimmed one must still revoke. */
+const deletedUser = z.object({ id });
+const membership = z.object({
+  id: id.optional(),
+  user_id: id,
+  organization_id: id,
+  status: z.string(),
+  role: z.object({ slug: z.string() }).nullish(),
+});
+const deletedMembership = membership.partial({ status: true });
+const organization = z.object({ id, name: optionalText });
+const session = z.object({ id, user_id: id.nullish(), organization_id: id.nullish() });
+const deletedOrganization = z.object({ id });
+
+export type WorkOSUser = z.infer<typeof user>;
+export type WorkOSMembership = z.infer<typeof membership>;
+
+const DATA_SCHEMAS = {
+  'user.created': user,
+  'user.updated': user,
+  'user.deleted': deletedUser,
+  'organization_membership.created': membership,
+  'organization_membership.updated': membership,
+  'organization_membership.deleted': deletedMembership,
+  'organization.created': organization,
+  'organization.updated': organization,
+  'organization.deleted': deletedOrganization,
+  'session.created': session,
+  'session.revoked': session,
+} as const;
+
+export type KnownType = keyof typeof DATA_SCHEMAS;
+export const KNOWN_TYPES = Object.keys(DATA_SCHEMAS) as KnownType[];
+
+interface Common {
+  /** WorkOS's id of the event, the same in every delivery and in the Events API. */
+  id: string;
+  providerId: string;
+  /** WorkOS's own time of the event (`created_at`); decisions use no other clock. */
+  occurredAt: Moment;
+  /** What changed, with the old values, where WorkOS says so (`context.previous_attributes`). */
+  previousAttributes: Readonly<Record<string, unknown>>;
+}
+
+export type WorkOSEvent =
+  | {
+      [Type in KnownType]: Common & { type: Type; data: z.infer<(typeof DATA_SCHEMAS)[Type]> };
+    }[KnownType]
+  /** A type that we do not know is accepted, kept and counted, and has no effect. */
+  | (Common & { type: 'unknown'; name: string });
+
+const envelope = z.object({
+  id,
+  event: z.string().min(1),
+  data: z.looseObject({}),
+  created_at: z.string().optional(),
+  context: z.object({ previous_attributes: z.record(z.string(), z.unknown()).nullish() }).nullish(),
+});
+
+/**
+ * Reads one WorkOS event from a parsed webhook body or an Events API entry.
+ * Throws `Rejected('event_malformed')` where a field that decides something is missing or of the wrong type.
+ */
+export function decodeWorkOSEvent(json: unknown, providerId: string): WorkOSEvent {
+  const parsed = envelope.safeParse(json);
+  if (!parsed.success) throw new Rejected('event_malformed', problemFields(parsed.error));
+  const { id, event, data, created_at, context } = parsed.data;
+  const common = { id, providerId, previousAttributes: context?.previous_attributes ?? {} };
+
+  const occurredAt = timeOf(created_at ?? data['updated_at']);
+  if (!isKnown(event)) return { ...common, occurredAt, type: 'unknown', name: event };
+  if (Number.isNaN(occurredAt)) throw new Rejected('event_malformed', 'created_at');
+
+  const decoded = DATA_SCHEMAS[event].safeParse(data);
+  if (!decoded.success) throw new Rejected('event_malformed', `data: ${problemFields(decoded.error)}`);
+  return { ...common, occurredAt, type: event, data: decoded.data } as WorkOSEvent;
+}
+
+const timeOf = (value: unknown): Moment => (typeof value === 'string' ? parseTime(value) : NaN);
+const isKnown = (type: string): type is KnownType => Object.hasOwn(DATA_SCHEMAS, type);
+
+export const WORKOS_EVENT_TYPE_PREFIX = 'com.workos.';
+
+/** A record of `workos.events`, read: the CloudEvent around it, and what WorkOS said. */
+export interface WorkOSRecord {
+  event: WorkOSEvent;
+  /** When webhook-ingress took it in, ms; for latency alone, no decision uses it. */
+  receivedAt: Moment;
+  /** The event as WorkOS wrote it. */
+  raw: unknown;
+}
+
+/** Throws `Rejected` (`record_malformed` or `event_malformed`) where no retry can make the record acceptable. */
+export function decodeWorkOSRecord(value: Buffer | null): WorkOSRecord {
+  const record = decodeCloudEvent(value);
+  if (!record.type.startsWith(WORKOS_EVENT_TYPE_PREFIX)) throw new Rejected('record_malformed', 'type');
+  if (!record.providerid) throw new Rejected('record_malformed', 'providerid');
+  const event = decodeWorkOSEvent(record.data, record.providerid);
+  return { event, receivedAt: timeOf((record as { receivedat?: string }).receivedat), raw: record.data };
+}
+
+/** The envelope, checked just as far as routing needs; the rest is checked where it decides something. */
+export interface WorkOSEnvelope {
+  id: string;
+  type: string;
+  createdAt?: string;
+  /** Kafka key: everything about one person goes to one partition. */
+  key: string;
+}
+
+/** Throws `Rejected('body_malformed')` unless the body is a WorkOS event as far as routing needs to know. */
+export function readWorkOSEnvelope(body: Buffer): WorkOSEnvelope {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+  } catch {
+    throw new Rejected('body_malformed', 'the body is not JSON in UTF-8');
+  }
+  const parsed = envelope.pick({ id: true, event: true, data: true }).safeParse(json);
+  if (!parsed.success) throw new Rejected('body_malformed', problemFields(parsed.error));
+  const { id, event, data } = parsed.data;
+  const createdAt = (json as { created_at?: unknown }).created_at;
+  return {
+    id,
+    type: event,
+    ...(typeof createdAt === 'string' ? { createdAt } : {}),
+    key: keyOf(event, data) ?? id,
+  };
+}
+
+function keyOf(type: string, data: Record<string, unknown>): string | undefined {
+  const own = type.startsWith('user.') || type.startsWith('organization.') ? data['id'] : undefined;
+  return [own, data['user_id'], data['organization_id'], data['id']].find(
+    (value): value is string => typeof value === 'string' && value !== '',
+  );
+}
+
+/**
+ * A record of `workos.events` around the very bytes that WorkOS sent: `data` is the body, not a copy of its meaning.
+ * `body` must be what {@link readWorkOSEnvelope} accepted.
+ */
+export function encodeWorkOSRecord(
+  body: Buffer,
+  envelope: WorkOSEnvelope,
+  providerId: string,
+  receivedAt: Date,
+): Buffer {
+  const time = envelope.createdAt === undefined ? NaN : parseTime(envelope.createdAt);
+  const attributes: Omit<CloudEvent, 'data'> & { receivedat: string } = {
+    specversion: '1.0',
+    id: envelope.id,
+    source: identityProviderSource(providerId),
+    type: `${WORKOS_EVENT_TYPE_PREFIX}${envelope.type}`,
+    subject: envelope.key,
+    ...(Number.isNaN(time) ? {} : { time: new Date(time).toISOString() }),
+    datacontenttype: 'application/json',
+    providerid: providerId,
+    receivedat: receivedAt.toISOString(),
+  };
+  const head = JSON.stringify(attributes);
+  return Buffer.concat([Buffer.from(`${head.slice(0, -1)},"data":`), body, Buffer.from('}')]);
+}
