@@ -1,0 +1,56 @@
+import { z } from 'zod';
+
+/** What is wrong with the environment, all of it at once; the message is for the person who starts the service. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly string[]) {
+    super(`The settings are not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+}
+
+/** Reads all settings from the environment. Throws {@link ConfigError} naming every problem, never a value. */
+export function loadConfig<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
+  // An empty variable is one that was not set: that is how charts and compose files leave a setting out.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(given, { reportInput: false });
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    parsed.error.issues.map((issue) => {
+      const name = issue.path.join('.') || 'settings';
+      return given[String(issue.path[0])] === undefined ? `${name} is not set (${issue.message})` : `${name}: ${issue.message}`;
+    }),
+  );
+}
+
+/** Comma-separated text as a list without blanks. */
+export const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+/** `name:value` pairs, comma-separated; the value may itself hold colons. */
+export const namedSecrets = commaList.transform((items, context) =>
+  items.map((item) => {
+    const colon = item.indexOf(':');
+    if (colon < 1 || colon === item.length - 1) {
+      context.addIssue({ code: 'custom', message: 'must be name:value, comma-separated' });
+      return z.NEVER;
+    }
+    return { name: item.slice(0, colon), secret: item.slice(colon + 1) };
+  }),
+);
+export type NamedSecret = z.infer<typeof namedSecrets>[number];
+
+/** What every service reads. Spread it into the service's own `z.object`. */
+export const serviceSettings = {
+  HOST: z.string().default('0.0.0.0'),
+  PORT: z.coerce.number().int().min(0).max(65_535),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** How long in-flight work may take to end after SIGTERM, ms. */
+  SHUTDOWN_TIMEOUT_MS: z.coerce.number().int().positive().default(8_000),
+};
+export type ServiceSettings = { [Key in keyof typeof serviceSettings]: z.output<(typeof serviceSettings)[Key]> };

@@ -1,0 +1,46 @@
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { APP_GUARD, Reflector } from '@nestjs/core';
+import type { Registry } from 'prom-client';
+import { ApiKeyGuard, SecretHolders } from './api-key.guard.js';
+import type { NamedSecret } from './config.js';
+import { HealthController, READINESS_CHECKS, READINESS_FACTS, type ReadinessCheck } from './health.js';
+import type { Logger } from './logging.js';
+import { METRICS, MetricsController } from './metrics.js';
+import { OPEN_API, OpenApiController } from './open-api.js';
+
+export const LOGGER = Symbol('logger');
+
+export interface ServiceParts {
+  logger: Logger;
+  registry: Registry;
+  apiKeys: readonly NamedSecret[];
+  openApi: object;
+  readiness: readonly ReadinessCheck[];
+  facts?: () => Record<string, unknown>;
+}
+
+/** What every service has alike: health, metrics, OpenAPI, and API keys on everything that is not public. */
+@Module({})
+export class ServiceModule {
+  static forRoot(parts: ServiceParts): DynamicModule {
+    const providers: Provider[] = [
+      { provide: LOGGER, useValue: parts.logger },
+      { provide: METRICS, useValue: parts.registry },
+      { provide: OPEN_API, useValue: parts.openApi },
+      { provide: READINESS_CHECKS, useValue: parts.readiness },
+      { provide: READINESS_FACTS, useValue: parts.facts ?? (() => ({})) },
+      {
+        provide: APP_GUARD,
+        useFactory: (reflector: Reflector) => new ApiKeyGuard(new SecretHolders(parts.apiKeys), reflector),
+        inject: [Reflector],
+      },
+    ];
+    return {
+      module: ServiceModule,
+      global: true,
+      controllers: [HealthController, MetricsController, OpenApiController],
+      providers,
+      exports: [LOGGER, METRICS],
+    };
+  }
+}
