@@ -33,7 +33,10 @@ export const importRule = [
     ['apps/*/src/domain/**/*.ts'],
     noApps,
     noOtherFolder,
-    only('#contracts/|#revocation/|node:crypto$', 'A domain folder imports only contracts, the rule and its own files.'),
+    only(
+      '#contracts/|#revocation/|node:crypto$',
+      'A domain folder imports only contracts, the rule and its own files.',
+    ),
   ),
   {
     files: ['libs/revocation/src/**/*.ts', 'apps/*/src/domain/**/*.ts'],
@@ -43,7 +46,8 @@ export const importRule = [
       'no-restricted-syntax': [
         'error',
         {
-          selector: "CallExpression[callee.object.name='Date'][callee.property.name='now'], NewExpression[callee.name='Date'][arguments.length=0]",
+          selector:
+            "CallExpression[callee.object.name='Date'][callee.property.name='now'], NewExpression[callee.name='Date'][arguments.length=0]",
           message: 'Decisions take the time as an argument.',
         },
       ],

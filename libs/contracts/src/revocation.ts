@@ -62,9 +62,7 @@ export const heartbeatData = z.object({
 });
 export type HeartbeatData = z.infer<typeof heartbeatData>;
 
-export type StateRecord =
-  | { kind: 'scope'; data: ScopeStateData }
-  | { kind: 'heartbeat'; data: HeartbeatData };
+export type StateRecord = { kind: 'scope'; data: ScopeStateData } | { kind: 'heartbeat'; data: HeartbeatData };
 
 /** Reads a record of `access.revocation-state`; throws `Rejected('record_malformed')`. */
 export function decodeStateRecord(value: Buffer | null): StateRecord {

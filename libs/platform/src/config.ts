@@ -17,7 +17,9 @@ export function loadConfig<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
   throw new ConfigError(
     parsed.error.issues.map((issue) => {
       const name = issue.path.join('.') || 'settings';
-      return given[String(issue.path[0])] === undefined ? `${name} is not set (${issue.message})` : `${name}: ${issue.message}`;
+      return given[String(issue.path[0])] === undefined
+        ? `${name} is not set (${issue.message})`
+        : `${name}: ${issue.message}`;
     }),
   );
 }

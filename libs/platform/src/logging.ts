@@ -14,7 +14,10 @@ export function createLogger(service: string, level: string): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: describeError },
-    redact: { paths: ['authorization', '*.authorization', 'token', '*.token', 'secret', '*.secret'], censor: '[redacted]' },
+    redact: {
+      paths: ['authorization', '*.authorization', 'token', '*.token', 'secret', '*.secret'],
+      censor: '[redacted]',
+    },
   });
 }
 

@@ -22,7 +22,10 @@ export interface ServeOptions {
 }
 
 /** A Nest application as every service has it, not yet listening: problems as RFC 9457, no body before its turn. */
-export async function createService(module: Type | DynamicModule, options: ServeOptions): Promise<NestFastifyApplication> {
+export async function createService(
+  module: Type | DynamicModule,
+  options: ServeOptions,
+): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyLimit ?? 1_048_576,
     trustProxy: options.trustProxy ?? false,

@@ -42,7 +42,12 @@ export function effectsOf(event: WorkOSEvent, suspension?: SuspensionRule): Scop
       return [close({ kind: 'session', providerId, sessionId: event.data.id }, FOR_EVER, event, 'session_revoked')];
     case 'organization.deleted':
       return [
-        close({ kind: 'organization', providerId, organizationId: event.data.id }, FOR_EVER, event, 'organization_deleted'),
+        close(
+          { kind: 'organization', providerId, organizationId: event.data.id },
+          FOR_EVER,
+          event,
+          'organization_deleted',
+        ),
       ];
     case 'user.created':
     case 'organization.created':

@@ -13,8 +13,7 @@ export interface Access {
 }
 
 export type Verdict =
-  | { void: false }
-  | { void: true; scope: ScopeKey; reason: string; sourceEventId: string | null; occurredAt: Moment };
+  { void: false } | { void: true; scope: ScopeKey; reason: string; sourceEventId: string | null; occurredAt: Moment };
 
 const VALID: Verdict = { void: false };
 

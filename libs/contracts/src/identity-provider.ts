@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { decodeCloudEvent, problemFields } from './cloud-event.js';
+import { Rejected } from './rejected.js';
+
+export const IDENTITY_PROVIDER_TYPE = 'io.rescind.identity-provider.v1';
+
+/** Signature algorithms that may be allowed (RFC 7518, RFC 8037). `none` and HMAC are not among them on purpose. */
+export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const;
+
+/**
+ * required: `aud` must be there and match. if_present: it must match where it is there. bound_by_keys: as if_present, and
+ * the key set, which belongs to one client, together with the issuer and `client_id` bind the token (WorkOS's default).
+ */
+export const AUDIENCE_POLICIES = ['required', 'if_present', 'bound_by_keys'] as const;
+
+export const claimMappings = z.object({
+  user_id: z.string().min(1).default('sub'),
+  /** The group claim: which organization the token was obtained within. */
+  organization_id: z.string().min(1).default('org_id'),
+  session_id: z.string().min(1).default('sid'),
+});
+
+const sealed = z.string().min(1);
+
+export const webhookSecret = z.object({
+  id: z.string(),
+  sealed,
+  /** Where it came from: made by us, or pasted from the WorkOS dashboard. */
+  origin: z.enum(['generated', 'pasted']),
+  created_at: z.string(),
+});
+
+/** `data` of a record on `identity.providers`: all that the services need to know of one provider. Secrets are sealed. */
+export const identityProviderData = z.object({
+  id: z.string().min(1),
+  name: z.string(),
+  kind: z.enum(['workos', 'oidc']),
+  /** Exact strings that `iss` may be. */
+  issuers: z.array(z.string().min(1)).min(1),
+  jwks_uri: z.string().nullable(),
+  client_id: z.string().nullable(),
+  audience: z.array(z.string().min(1)),
+  audience_policy: z.enum(AUDIENCE_POLICIES),
+  algorithms: z.array(z.enum(ALGORITHMS)).min(1),
+  claim_mappings: claimMappings,
+  required_claims: z.array(z.string()),
+  clock_tolerance_seconds: z.number().min(0).max(300),
+  /** Whether tokens that somebody obtained as another person (`act`, RFC 8693 section 4.1) are accepted. */
+  allow_impersonation: z.boolean(),
+  /** User metadata that means "suspended", for companies that mark people so. */
+  suspension_rule: z.object({ metadata_key: z.string().min(1), value: z.string() }).nullable(),
+  api_base_url: z.string().nullable(),
+  api_key: sealed.nullable(),
+  webhook: z
+    .object({
+      /** SHA-256, hex, of the unguessable last part of the endpoint's URL. */
+      endpoint_token_sha256: z.string(),
+      secrets: z.array(webhookSecret),
+    })
+    .nullable(),
+  /** Grows with each change. */
+  version: z.number().int(),
+  updated_at: z.string(),
+});
+export type IdentityProviderData = z.infer<typeof identityProviderData>;
+
+/** Reads a record of `identity.providers`; throws `Rejected('record_malformed')`. */
+export function decodeIdentityProvider(value: Buffer): IdentityProviderData {
+  const record = decodeCloudEvent(value);
+  if (record.type !== IDENTITY_PROVIDER_TYPE) throw new Rejected('record_malformed', 'type');
+  const parsed = identityProviderData.safeParse(record.data);
+  if (!parsed.success) throw new Rejected('record_malformed', `data: ${problemFields(parsed.error)}`);
+  return parsed.data;
+}
