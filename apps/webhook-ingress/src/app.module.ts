@@ -1,0 +1,55 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Registry } from 'prom-client';
+import { KafkaClient } from '#kafka/client.js';
+import { BatchPublisher } from '#kafka/publisher.js';
+import type { Logger } from '#platform/logging.js';
+import { ServiceModule } from '#platform/service.module.js';
+import { ProviderRegistry } from '#providers/registry.js';
+import { CONFIG, type IngressConfig } from './config.js';
+import { EndpointDirectory } from './endpoint-directory.js';
+import { IngressMetrics } from './ingress-metrics.js';
+import { KafkaLifetime } from './kafka-lifetime.js';
+import { INGRESS_OPEN_API } from './open-api.js';
+import { WebhookController } from './webhook.controller.js';
+
+@Module({})
+export class AppModule {
+  static forRoot(config: IngressConfig, logger: Logger, registry: Registry): DynamicModule {
+    const client = new KafkaClient(config.kafka, logger);
+    const metrics = new IngressMetrics(registry);
+    const publisher = new BatchPublisher(client, {
+      deliveryTimeoutMs: config.deliveryTimeoutMs,
+      onBatch: ({ records }) => metrics.produced(records),
+      onFailure: ({ records }) => metrics.failed(records),
+    });
+    const providers = new ProviderRegistry(client, logger);
+    return {
+      module: AppModule,
+      imports: [
+        ServiceModule.forRoot({
+          logger,
+          registry,
+          apiKeys: config.apiKeys,
+          openApi: INGRESS_OPEN_API,
+          readiness: [
+            { name: 'kafka', problem: () => (publisher.isHealthy() ? undefined : 'Kafka does not take events') },
+            {
+              name: 'identity_providers',
+              problem: () => (providers.isReady() ? undefined : 'the webhook endpoints are not known yet'),
+            },
+          ],
+        }),
+      ],
+      controllers: [WebhookController],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: KafkaClient, useValue: client },
+        { provide: BatchPublisher, useValue: publisher },
+        { provide: IngressMetrics, useValue: metrics },
+        { provide: ProviderRegistry, useValue: providers },
+        { provide: EndpointDirectory, useValue: new EndpointDirectory(providers, config.encryptionKeys, logger) },
+        { provide: KafkaLifetime, useValue: new KafkaLifetime(client, publisher, providers, config, logger) },
+      ],
+    };
+  }
+}

@@ -1,0 +1,49 @@
+import { Counter, Histogram, type Registry } from 'prom-client';
+
+/** What webhook-ingress says of itself. */
+export class IngressMetrics {
+  private readonly deliveries: Counter<'outcome'>;
+  private readonly duration: Histogram;
+  private readonly batch: Histogram;
+  private readonly failures: Counter;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.deliveries = new Counter({
+      name: 'rescind_webhook_deliveries_total',
+      help: 'Webhook deliveries by outcome: stored, or the code of the refusal.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.duration = new Histogram({
+      name: 'rescind_webhook_delivery_duration_seconds',
+      help: 'From the request to its answer.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    });
+    this.batch = new Histogram({
+      name: 'rescind_produce_batch_records',
+      help: 'How many deliveries shared one produce request.',
+      buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000],
+      registers,
+    });
+    this.failures = new Counter({
+      name: 'rescind_produce_failures_total',
+      help: 'Records that Kafka did not take in time.',
+      registers,
+    });
+  }
+
+  delivered(outcome: string, durationMs: number): void {
+    this.deliveries.inc({ outcome });
+    this.duration.observe(durationMs / 1000);
+  }
+
+  produced(records: number): void {
+    this.batch.observe(records);
+  }
+
+  failed(records: number): void {
+    this.failures.inc(records);
+  }
+}

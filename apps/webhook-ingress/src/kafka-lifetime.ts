@@ -1,0 +1,42 @@
+import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { KafkaClient } from '#kafka/client.js';
+import type { BatchPublisher } from '#kafka/publisher.js';
+import { ensureTopics } from '#kafka/topics.js';
+import type { Logger } from '#platform/logging.js';
+import { untilDone } from '#platform/until-done.js';
+import type { ProviderRegistry } from '#providers/registry.js';
+import type { IngressConfig } from './config.js';
+
+/**
+ * Starts without waiting for Kafka: until it is there, deliveries are answered with 503 and come again. Stops in the
+ * order that loses nothing: requests end first, then what they gave to the publisher is flushed.
+ */
+export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+
+  constructor(
+    private readonly client: KafkaClient,
+    private readonly publisher: BatchPublisher,
+    private readonly providers: ProviderRegistry,
+    private readonly config: IngressConfig,
+    private readonly logger: Logger,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    void untilDone('connect to Kafka', this.logger, this.stopping.signal, async () => {
+      for (const problem of await ensureTopics(this.client, this.config.topics)) this.logger.warn(problem, 'topic');
+      await this.publisher.start();
+      await this.providers.start();
+    });
+  }
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.publisher.close();
+    await this.providers.close();
+    await this.client.close();
+  }
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import type { TopicOptions } from './topics.js';
+
+/** How missing topics are made. To be spread into an app's own `z.object({ ...topicSettings })`. */
+export const topicSettings = {
+  KAFKA_PARTITIONS: z.coerce.number().int().positive().default(6),
+  /** -1: the cluster's default. */
+  KAFKA_REPLICATION_FACTOR: z.coerce.number().int().min(-1).default(-1),
+  KAFKA_MIN_INSYNC_REPLICAS: z.coerce.number().int().positive().optional(),
+};
+
+const settings = z.object(topicSettings);
+
+export function topicOptionsFrom(env: z.infer<typeof settings>): TopicOptions {
+  return {
+    partitions: env.KAFKA_PARTITIONS,
+    replicationFactor: env.KAFKA_REPLICATION_FACTOR,
+    ...(env.KAFKA_MIN_INSYNC_REPLICAS === undefined ? {} : { minInsyncReplicas: env.KAFKA_MIN_INSYNC_REPLICAS }),
+  };
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { decodeIdentityProvider, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { TOPICS } from '#contracts/topics.js';
+import type { KafkaClient } from '#kafka/client.js';
+import { CompactedView } from '#kafka/compacted-view.js';
+import type { KafkaLogger } from '#kafka/logger.js';
+
+/**
+ * The identity providers of this installation, from the compacted topic alone: a service starts and goes on without the
+ * portal, and sees a change within moments of its being made.
+ */
+export class ProviderRegistry {
+  private readonly view: CompactedView<IdentityProviderData>;
+
+  constructor(client: KafkaClient, logger?: KafkaLogger) {
+    this.view = new CompactedView(client, {
+      topic: TOPICS.identityProviders,
+      decode: decodeIdentityProvider,
+      ...(logger ? { logger } : {}),
+    });
+  }
+
+  /** Throws `BrokerUnavailable` where Kafka does not answer in time; may be called again. */
+  start(timeoutMs?: number): Promise<void> {
+    return this.view.start(timeoutMs);
+  }
+
+  /** Resolves once every provider that was there at the start is known. */
+  get ready(): Promise<void> {
+    return this.view.ready;
+  }
+
+  isReady(): boolean {
+    return this.view.isReady();
+  }
+
+  get(id: string): IdentityProviderData | undefined {
+    return this.view.get(id);
+  }
+
+  all(): IdentityProviderData[] {
+    return [...this.view.values()];
+  }
+
+  /** Several environments that are older than per-client issuers share one issuer; their keys tell them apart. */
+  byIssuer(issuer: string): IdentityProviderData[] {
+    return this.all().filter((provider) => provider.issuers.includes(issuer));
+  }
+
+  /** @param token the last part of a webhook endpoint's URL; looked up by its digest, so that time tells nothing of it */
+  byEndpointToken(token: string): IdentityProviderData | undefined {
+    const digest = createHash('sha256').update(token).digest('hex');
+    return this.all().find((provider) => provider.webhook?.endpoint_token_sha256 === digest);
+  }
+
+  /** Calls back with the id of each provider that was added, changed or removed. Returns what ends it. */
+  onChange(listener: (providerId: string) => void): () => void {
+    return this.view.onChange(listener);
+  }
+
+  close(): Promise<void> {
+    return this.view.close();
+  }
+}
