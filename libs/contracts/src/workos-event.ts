@@ -120,7 +120,7 @@ export function decodeWorkOSRecord(value: Buffer | null): WorkOSRecord {
   if (!record.type.startsWith(WORKOS_EVENT_TYPE_PREFIX)) throw new Rejected('record_malformed', 'type');
   if (!record.providerid) throw new Rejected('record_malformed', 'providerid');
   const event = decodeWorkOSEvent(record.data, record.providerid);
-  return { event, receivedAt: timeOf((record as { receivedat?: string }).receivedat), raw: record.data };
+  return { event, receivedAt: timeOf(record.receivedat), raw: record.data };
 }
 
 /** The envelope, checked just as far as routing needs; the rest is checked where it decides something. */
@@ -170,7 +170,7 @@ export function encodeWorkOSRecord(
   receivedAt: Date,
 ): Buffer {
   const time = envelope.createdAt === undefined ? NaN : parseTime(envelope.createdAt);
-  const attributes: Omit<CloudEvent, 'data'> & { receivedat: string } = {
+  const attributes: Omit<CloudEvent, 'data'> = {
     specversion: '1.0',
     id: envelope.id,
     source: identityProviderSource(providerId),

@@ -1,5 +1,5 @@
 import type { ReasonCode } from '#contracts/revocation.js';
-import { FOR_EVER, type Moment, NEVER } from '#contracts/moment.js';
+import { FOR_EVER, type Moment } from '#contracts/moment.js';
 import type { WorkOSEvent, WorkOSUser } from '#contracts/workos-event.js';
 import type { Scope } from './scope.js';
 import { OPEN, type ScopeState } from './scope-state.js';
@@ -108,7 +108,3 @@ function isSuspended(data: WorkOSUser, rule: SuspensionRule): boolean {
   const value = data.metadata?.[rule.metadataKey];
   return value !== undefined && value !== null && String(value) === rule.value;
 }
-
-/** Whether nothing is known of the moment; `NEVER` updates need not be stored. */
-export const saysNothing = (state: ScopeState): boolean =>
-  state.closedAt === NEVER && state.openedAt === NEVER && state.tokensBefore === NEVER;
