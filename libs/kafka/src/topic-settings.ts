@@ -9,9 +9,7 @@ export const topicSettings = {
   KAFKA_MIN_INSYNC_REPLICAS: z.coerce.number().int().positive().optional(),
 };
 
-const settings = z.object(topicSettings);
-
-export function topicOptionsFrom(env: z.infer<typeof settings>): TopicOptions {
+export function topicOptionsFrom(env: z.infer<z.ZodObject<typeof topicSettings>>): TopicOptions {
   return {
     partitions: env.KAFKA_PARTITIONS,
     replicationFactor: env.KAFKA_REPLICATION_FACTOR,
