@@ -1,40 +1,214 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
 import type { Topic } from '#contracts/topics.js';
+import { type Admin, Kafka, type KafkaConfig as KafkajsConfig, type logCreator, logLevel } from 'kafkajs';
 import { z } from 'zod';
-import type { KafkaLogger } from './logger.js';
+import { within } from './backoff.js';
+import { BrokerUnavailable, brokerUnavailable } from './errors.js';
+import { stopIdleTimers } from './kafkajs-timers.js';
+import { type KafkaLogger, SILENT } from './logger.js';
 
 export interface KafkaConfig {
+  /** `host:port` of some of the brokers; the others are found through them. */
   brokers: string[];
   clientId: string;
-  /** Put before the name of each topic and group, so that several installations can share a cluster. */
+  /** Put before the name of each topic, group and transactional id, so that installations can share a cluster. */
   topicPrefix: string;
   ssl?: boolean | { ca?: string; cert?: string; key?: string };
-  sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
+  sasl?: { mechanism: SaslMechanism; username: string; password: string };
 }
 
-/** To be spread into an app's own `z.object({ ...kafkaSettings })`. */
+const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
+
+const brokerList = z
+  .string()
+  .transform((text) => text.split(',').map((broker) => broker.trim()))
+  .pipe(z.array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/, 'host:port, host:port, …')).min(1));
+
+/** The settings of Kafka, to be spread into an app's own `z.object({ ...kafkaSettings })`. */
 export const kafkaSettings = {
-  KAFKA_BROKERS: z.string(),
-  KAFKA_TOPIC_PREFIX: z.string().default(''),
+  KAFKA_BROKERS: brokerList,
+  KAFKA_TOPIC_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{0,100}$/, 'letters, digits, dot, underscore, hyphen')
+    .default(''),
+  /** TLS to the brokers; also on where one of the files is named. */
   KAFKA_SSL: z.enum(['true', 'false']).default('false'),
   KAFKA_SSL_CA_FILE: z.string().optional(),
   KAFKA_SSL_CERT_FILE: z.string().optional(),
   KAFKA_SSL_KEY_FILE: z.string().optional(),
-  KAFKA_SASL_MECHANISM: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+  KAFKA_SASL_MECHANISM: z.enum(SASL_MECHANISMS).optional(),
   KAFKA_SASL_USERNAME: z.string().optional(),
   KAFKA_SASL_PASSWORD: z.string().optional(),
 };
 
-const settings = z.object(kafkaSettings);
-export type KafkaSettings = z.infer<typeof settings>;
+export type KafkaSettings = z.infer<z.ZodObject<typeof kafkaSettings>>;
 
-/** Reads the files that the settings name; throws where one cannot be read. */
-export declare function kafkaConfigFrom(env: KafkaSettings, clientId: string): KafkaConfig;
+/** Reads the files that the settings name. Throws one error that lists everything wrong. */
+export function kafkaConfigFrom(env: KafkaSettings, clientId: string): KafkaConfig {
+  const problems: string[] = [];
+  const file = (name: 'KAFKA_SSL_CA_FILE' | 'KAFKA_SSL_CERT_FILE' | 'KAFKA_SSL_KEY_FILE'): string | undefined => {
+    const path = env[name];
+    if (path === undefined || path === '') return undefined;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      problems.push(`${name}: ${(error as NodeJS.ErrnoException).code ?? 'cannot be read'}`);
+      return undefined;
+    }
+  };
 
-export declare class KafkaClient {
-  constructor(config: KafkaConfig, logger?: KafkaLogger);
-  readonly config: KafkaConfig;
-  readonly topic: (topic: Topic | (string & {})) => string;
+  const ca = file('KAFKA_SSL_CA_FILE');
+  const cert = file('KAFKA_SSL_CERT_FILE');
+  const key = file('KAFKA_SSL_KEY_FILE');
+  const mechanism = env.KAFKA_SASL_MECHANISM;
+  const username = env.KAFKA_SASL_USERNAME;
+  const password = env.KAFKA_SASL_PASSWORD;
+  if (mechanism && !username) problems.push('KAFKA_SASL_USERNAME: required with KAFKA_SASL_MECHANISM');
+  if (mechanism && !password) problems.push('KAFKA_SASL_PASSWORD: required with KAFKA_SASL_MECHANISM');
+  if (!mechanism && (username || password)) problems.push('KAFKA_SASL_MECHANISM: required with a username or password');
+  if (!cert !== !key) problems.push('KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE: both or neither');
+  if (problems.length > 0) throw new Error(problems.join('; '));
+
+  const files = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
+  const ssl = Object.keys(files).length > 0 ? files : env.KAFKA_SSL === 'true';
+  return {
+    brokers: env.KAFKA_BROKERS,
+    clientId,
+    topicPrefix: env.KAFKA_TOPIC_PREFIX,
+    ...(ssl && { ssl }),
+    ...(mechanism && username && password && { sasl: { mechanism, username, password } }),
+  };
+}
+
+const CONNECTION_TIMEOUT_MS = 3_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** About 2.5 s in all, jittered; who needs to go on for longer starts anew, with a back-off of its own. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 5 };
+
+export interface OpenOptions {
+  requestTimeoutMs?: number;
+  retries?: number;
+}
+
+/** How to reach one Kafka cluster, and what its topics are called there. Opens nothing by itself. */
+export class KafkaClient {
+  /** The name that a topic of the contract has in this cluster. */
+  readonly topic = (topic: Topic | (string & {})): string => this.config.topicPrefix + topic;
+  private readonly admins = new Set<Admin>();
+
+  constructor(
+    readonly config: KafkaConfig,
+    readonly logger: KafkaLogger = SILENT,
+  ) {
+    stopIdleTimers();
+  }
+
+  /** The inverse of {@link topic}. */
+  contractName(topic: string): string {
+    return topic.startsWith(this.config.topicPrefix) ? topic.slice(this.config.topicPrefix.length) : topic;
+  }
+
   /** Throws `BrokerUnavailable` unless a broker answers within `timeoutMs`. */
-  ping(timeoutMs?: number): Promise<void>;
-  close(): Promise<void>;
+  async ping(timeoutMs = 2_000): Promise<void> {
+    const answer = await within(
+      timeoutMs,
+      this.withAdmin((admin) => admin.describeCluster(), { requestTimeoutMs: timeoutMs, retries: 0 }),
+    );
+    if (!answer) throw new BrokerUnavailable(`no broker answered within ${timeoutMs} ms`);
+  }
+
+  /** How far the group is behind the end of each partition of a topic. Throws `BrokerUnavailable`. */
+  async lagOf(groupId: string, topics: string[]): Promise<Record<string, Record<number, bigint>>> {
+    return this.withAdmin(async (admin) => {
+      const group = this.config.topicPrefix + groupId;
+      const committed = await admin.fetchOffsets({ groupId: group, topics: topics.map(this.topic) });
+      const lag: Record<string, Record<number, bigint>> = {};
+      for (const topic of topics) {
+        const offsets = committed.find((entry) => entry.topic === this.topic(topic))?.partitions ?? [];
+        const perPartition: Record<number, bigint> = {};
+        for (const { partition, low, high } of await admin.fetchTopicOffsets(this.topic(topic))) {
+          const offset = BigInt(offsets.find((entry) => entry.partition === partition)?.offset ?? -1);
+          const next = offset < BigInt(low) ? BigInt(low) : offset;
+          const behind = BigInt(high) - next;
+          perPartition[partition] = behind > 0n ? behind : 0n;
+        }
+        lag[topic] = perPartition;
+      }
+      return lag;
+    });
+  }
+
+  /** Runs `work` with an admin connection of its own. Whatever kafkajs throws becomes `BrokerUnavailable`. */
+  async withAdmin<T>(work: (admin: Admin) => Promise<T>, options: OpenOptions = {}): Promise<T> {
+    const admin = this.open(options).admin();
+    this.admins.add(admin);
+    try {
+      await admin.connect();
+      return await work(admin);
+    } catch (error) {
+      throw isKafkajsError(error) ? brokerUnavailable(error) : error;
+    } finally {
+      this.admins.delete(admin);
+      await within(1_000, admin.disconnect());
+    }
+  }
+
+  /** Ends what is still open. Publishers, readers and servers are closed by whoever made them. */
+  async close(): Promise<void> {
+    await Promise.all([...this.admins].map((admin) => within(1_000, admin.disconnect())));
+  }
+
+  /**
+   * One instance for each producer and consumer: kafkajs keeps the committed offsets of a group in the instance, so two
+   * consumers that shared one would overwrite each other's.
+   */
+  open({ requestTimeoutMs = REQUEST_TIMEOUT_MS, retries = RETRY.retries }: OpenOptions = {}): Kafka {
+    const { brokers, clientId, ssl, sasl } = this.config;
+    return new Kafka({
+      brokers,
+      clientId,
+      connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, requestTimeoutMs),
+      authenticationTimeout: 5_000,
+      requestTimeout: requestTimeoutMs,
+      enforceRequestTimeout: true,
+      retry: { ...RETRY, retries },
+      logLevel: logLevel.WARN,
+      logCreator: logTo(this.logger),
+      ...(ssl && { ssl: ssl === true ? true : (ssl as ConnectionOptions) }),
+      ...(sasl && { sasl: sasl as KafkajsConfig['sasl'] }),
+    });
+  }
+}
+
+const isKafkajsError = (error: unknown): boolean => error instanceof Error && error.name.startsWith('KafkaJS');
+
+/** Of what kafkajs says, the fields that name a place; never a payload. */
+const LOGGED_FIELDS = [
+  'broker',
+  'groupId',
+  'memberId',
+  'topic',
+  'partition',
+  'offset',
+  'error',
+  'retryCount',
+  'retryTime',
+];
+/** Said at every start of an idempotent producer; a producer that has failed once is never used again, see publisher.ts. */
+const EXPECTED = 'Limiting retries for the idempotent producer may invalidate EoS guarantees';
+
+/** What kafkajs calls an error it mostly retries by itself, so here it is a warning; our own lines say what came of it. */
+function logTo(logger: KafkaLogger): logCreator {
+  return () =>
+    ({ namespace, level, log }) => {
+      if (log.message === EXPECTED) return;
+      const fields: Record<string, unknown> = { component: `kafkajs ${namespace}` };
+      for (const name of LOGGED_FIELDS) {
+        const value: unknown = log[name];
+        if (typeof value === 'string' || typeof value === 'number') fields[name] = value;
+      }
+      if (level <= logLevel.WARN && level !== logLevel.NOTHING) logger.warn(fields, log.message);
+    };
 }

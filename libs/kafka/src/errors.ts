@@ -1,15 +1,30 @@
 /** Kafka did not acknowledge in time, or could not be reached. Retryable; whether the records are stored is unknown. */
 export class BrokerUnavailable extends Error {
   override readonly name = 'BrokerUnavailable';
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-  }
 }
 
-/** Somebody newer holds the transactional id: whatever this holder still had to write must not be written. Final. */
+/** Somebody newer holds the transactional id: what this holder still had to write must not be written. Final. */
 export class Fenced extends Error {
   override readonly name = 'Fenced';
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+}
+
+/** The broker accepts no record of this size. Final. */
+export class RecordTooLarge extends Error {
+  override readonly name = 'RecordTooLarge';
+}
+
+/** kafkajs wraps errors in errors; the innermost protocol error says what the broker answered. */
+export function protocolErrorOf(error: unknown): { type: string; message: string } | undefined {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const type = (cause as { type?: unknown }).type;
+    if (typeof type === 'string') return { type, message: cause.message };
   }
+  return undefined;
+}
+
+export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+export function brokerUnavailable(error: unknown): BrokerUnavailable {
+  if (error instanceof BrokerUnavailable) return error;
+  return new BrokerUnavailable(asError(error).message, { cause: error });
 }

@@ -1,21 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Topic } from '#contracts/topics.js';
+import type { Producer, Transaction } from 'kafkajs';
+import { within } from './backoff.js';
 import type { KafkaClient } from './client.js';
+import { asError, BrokerUnavailable, brokerUnavailable, Fenced, protocolErrorOf } from './errors.js';
+import { byTopic, isStored, stickyPartitioner, toMessage } from './partitioning.js';
 import type { OutgoingRecord } from './record.js';
 
 export interface FencedProducerOptions {
+  /** The same in every replica: of those who acquired it, only the newest can write. */
   transactionalId: string;
+  /** Of one `sendAll` and of one `acquire`. Default 5000 ms. */
   deliveryTimeoutMs?: number;
 }
 
-export declare class FencedProducer {
-  constructor(client: KafkaClient, options: FencedProducerOptions);
-  /** Becomes the one holder of the transactional id: every earlier holder is fenced from now on. Throws `BrokerUnavailable`. */
-  acquire(): Promise<void>;
-  isAcquired(): boolean;
+interface Holder {
+  producer: Producer;
+  abandoned: boolean;
+}
+
+/** A holder that vanished in the middle delays readers of committed records by this much. */
+const TRANSACTION_TIMEOUT_MS = 10_000;
+/** The coordinator is still writing the markers of the transaction before (kafkajs calls this final; Kafka says retry). */
+const STILL_COMMITTING = 'CONCURRENT_TRANSACTIONS';
+const FENCING = ['INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'];
+/** kafkajs 2.2.4 does not know PRODUCER_FENCED by name. */
+const PRODUCER_FENCED = 'Unknown error code 90';
+
+/**
+ * Writes in transactions under one transactional id, so that a leader that was paused or cut off cannot write after its
+ * successor began: whatever it still sends is refused or never committed.
+ *
+ * After anything but success this producer takes itself for dead: kafkajs neither repeats a commit nor keeps sequence
+ * numbers right after a failed request. It never acquires the id again by itself, since that would fence a successor.
+ */
+export class FencedProducer {
+  private readonly deliveryTimeoutMs: number;
+  private holder: Holder | undefined;
+  private fenced: Fenced | undefined;
+  private sending: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly client: KafkaClient,
+    private readonly options: FencedProducerOptions,
+  ) {
+    this.deliveryTimeoutMs = options.deliveryTimeoutMs ?? 5_000;
+  }
+
   /**
-   * Resolves once all records are committed, in order. Throws `Fenced` where a newer holder exists, else `BrokerUnavailable`:
-   * then make sure that you still lead, `acquire()` again and send again.
+   * Becomes the one holder of the transactional id: a transaction of an earlier holder is aborted, and every earlier
+   * holder is fenced from now on. Throws `BrokerUnavailable`; then nothing is acquired.
    */
-  sendAll(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void>;
-  close(): Promise<void>;
+  async acquire(): Promise<void> {
+    this.drop();
+    this.fenced = undefined;
+    const holder: Holder = { producer: undefined as unknown as Producer, abandoned: false };
+    holder.producer = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs, retries: 20 }).producer({
+      transactionalId: this.client.config.topicPrefix + this.options.transactionalId,
+      transactionTimeout: TRANSACTION_TIMEOUT_MS,
+      allowAutoTopicCreation: false,
+      createPartitioner: stickyPartitioner(() => holder.abandoned),
+      metadataMaxAge: 60_000,
+      retry: { initialRetryTime: 20, maxRetryTime: 500, factor: 0.2, multiplier: 2, retries: 6 },
+    });
+    try {
+      // Only a transaction makes kafkajs ask for the producer id; an empty one sends nothing more.
+      const acquired = await within(this.deliveryTimeoutMs, this.initialise(holder));
+      if (!acquired) throw new BrokerUnavailable(`not acquired within ${this.deliveryTimeoutMs} ms`);
+    } catch (error) {
+      holder.abandoned = true;
+      holder.producer.disconnect().catch(() => undefined);
+      throw brokerUnavailable(error);
+    }
+    this.holder = holder;
+  }
+
+  isAcquired(): boolean {
+    return this.holder !== undefined;
+  }
+
+  /**
+   * Resolves once all records are committed: then readers see all of them, in order, before the ones of the next call.
+   * Throws `Fenced` where a newer holder exists. Throws `BrokerUnavailable` where it is unknown whether they are committed,
+   * and before `acquire`: make sure that you still lead, acquire again, send again.
+   */
+  sendAll(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void> {
+    const sent = this.sending.then(() => this.sendNow(records));
+    this.sending = sent.catch(() => undefined);
+    return sent;
+  }
+
+  /** Waits for a `sendAll` under way, then disconnects. Fences nobody. */
+  async close(): Promise<void> {
+    await within(this.deliveryTimeoutMs, this.sending);
+    const holder = this.holder;
+    this.holder = undefined;
+    if (holder) await within(2_000, holder.producer.disconnect());
+  }
+
+  private async initialise(holder: Holder): Promise<true> {
+    await holder.producer.connect();
+    const empty = await holder.producer.transaction();
+    await empty.abort();
+    if (holder.abandoned) await holder.producer.disconnect();
+    return true;
+  }
+
+  private async sendNow(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void> {
+    if (this.fenced) throw this.fenced;
+    const holder = this.holder;
+    if (!holder) throw new BrokerUnavailable('the transactional id is not acquired');
+    if (records.length === 0) return;
+
+    let open: Transaction | undefined;
+    try {
+      const done = await within(
+        this.deliveryTimeoutMs,
+        this.commit(holder, records, (transaction) => (open = transaction)),
+      );
+      if (!done) throw new BrokerUnavailable(`not committed within ${this.deliveryTimeoutMs} ms`);
+    } catch (error) {
+      this.holder = undefined;
+      holder.abandoned = true;
+      const fenced = fencedBy(error);
+      if (fenced) this.fenced = fenced;
+      // What is left open would hold up the readers until Kafka's own timeout.
+      else if (open?.isActive())
+        await within(
+          1_000,
+          open.abort().catch(() => undefined),
+        );
+      holder.producer.disconnect().catch(() => undefined);
+      throw fenced ?? brokerUnavailable(error);
+    }
+  }
+
+  private async commit(
+    holder: Holder,
+    records: readonly (OutgoingRecord & { topic: Topic })[],
+    opened: (transaction: Transaction) => void,
+  ): Promise<true> {
+    const sent = records.map((record) => ({ topic: this.client.topic(record.topic), message: toMessage(record) }));
+    const transaction = await holder.producer.transaction();
+    opened(transaction);
+    for (;;) {
+      try {
+        const acknowledged = await transaction.sendBatch({
+          acks: -1,
+          timeout: this.deliveryTimeoutMs,
+          topicMessages: byTopic(sent),
+        });
+        if (!isStored(sent, acknowledged)) throw new BrokerUnavailable('not every partition has acknowledged');
+        break;
+      } catch (error) {
+        if (protocolErrorOf(error)?.type !== STILL_COMMITTING || holder.abandoned) throw error;
+        await sleep(2);
+      }
+    }
+    if (holder.abandoned) throw new BrokerUnavailable('given up');
+    await transaction.commit();
+    return true;
+  }
+
+  private drop(): void {
+    const holder = this.holder;
+    this.holder = undefined;
+    if (!holder) return;
+    holder.abandoned = true;
+    holder.producer.disconnect().catch(() => undefined);
+  }
+}
+
+function fencedBy(error: unknown): Fenced | undefined {
+  const answer = protocolErrorOf(error);
+  const fenced = answer && (FENCING.includes(answer.type) || answer.message.includes(PRODUCER_FENCED));
+  return fenced ? new Fenced('a newer holder of the transactional id exists', { cause: asError(error) }) : undefined;
 }

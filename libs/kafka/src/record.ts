@@ -19,3 +19,19 @@ export interface OutgoingRecord {
   value: Buffer | null;
   headers?: Record<string, Buffer | string>;
 }
+
+interface FetchedMessage {
+  offset: string;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers?: RecordHeaders;
+  timestamp: string;
+}
+
+export function toConsumedRecord(topic: string, partition: number, message: FetchedMessage): ConsumedRecord {
+  const { offset, key, value, headers, timestamp } = message;
+  return { topic, partition, offset, key: key ?? null, value: value ?? null, headers: headers ?? {}, timestamp };
+}
+
+/** The offset after this one. */
+export const after = (offset: string): string => (BigInt(offset) + 1n).toString();

@@ -1,0 +1,58 @@
+import { type ICustomPartitioner, type Message, Partitioners, type RecordMetadata } from 'kafkajs';
+import type { OutgoingRecord } from './record.js';
+
+/**
+ * The usual partitioner (murmur2 of the key), with two additions. The choice is kept on the message, so that a retry goes
+ * to the same partition and {@link isStored} can tell what was acknowledged. And once `isAbandoned` says so nothing is
+ * sent any more, since kafkajs goes on retrying a send whose caller has given up.
+ */
+export const stickyPartitioner =
+  (isAbandoned: () => boolean): ICustomPartitioner =>
+  () => {
+    const choose = Partitioners.DefaultPartitioner();
+    return (args) => {
+      if (isAbandoned()) throw new Error('the send was given up');
+      args.message.partition = choose(args);
+      return args.message.partition;
+    };
+  };
+
+export function toMessage({ key, value, headers }: OutgoingRecord): Message {
+  return { key: typeof key === 'string' ? Buffer.from(key) : key, value, ...(headers && { headers }) };
+}
+
+/** Bytes it takes in a request, roughly. */
+export function sizeOf({ key, value, headers = {} }: OutgoingRecord): number {
+  let bytes = 32 + (key === null ? 0 : Buffer.byteLength(key)) + (value?.length ?? 0);
+  for (const [name, header] of Object.entries(headers)) bytes += 4 + name.length + Buffer.byteLength(header);
+  return bytes;
+}
+
+/** One entry a topic, in the order of `sent`. */
+export function byTopic(
+  sent: readonly { topic: string; message: Message }[],
+): { topic: string; messages: Message[] }[] {
+  const messages = new Map<string, Message[]>();
+  for (const { topic, message } of sent) {
+    const list = messages.get(topic);
+    if (list) list.push(message);
+    else messages.set(topic, [message]);
+  }
+  return [...messages].map(([topic, list]) => ({ topic, messages: list }));
+}
+
+/**
+ * Whether every one of `sent` is acknowledged. kafkajs 2.2.4 may resolve without: it remembers which brokers have answered,
+ * so a partition whose leader moves, between two attempts, to a broker that has answered already is never sent.
+ */
+export function isStored(
+  sent: readonly { topic: string; message: Message }[],
+  acknowledged: RecordMetadata[],
+): boolean {
+  const partitions = new Set(
+    acknowledged
+      .filter(({ errorCode }) => errorCode === 0)
+      .map(({ topicName, partition }) => `${topicName}/${partition}`),
+  );
+  return sent.every(({ topic, message }) => partitions.has(`${topic}/${message.partition}`));
+}
