@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { Topic } from '#contracts/topics.js';
-import { type Admin, Kafka, type KafkaConfig as KafkajsConfig, type logCreator, logLevel } from 'kafkajs';
+import kafkajs, { type Admin, type Kafka, type KafkaConfig as KafkajsConfig, type logCreator } from 'kafkajs';
 import { z } from 'zod';
 import { within } from './backoff.js';
 import { BrokerUnavailable, brokerUnavailable } from './errors.js';
@@ -166,7 +166,7 @@ export class KafkaClient {
    */
   open({ requestTimeoutMs = REQUEST_TIMEOUT_MS, retries = RETRY.retries }: OpenOptions = {}): Kafka {
     const { brokers, clientId, ssl, sasl } = this.config;
-    return new Kafka({
+    return new kafkajs.Kafka({
       brokers,
       clientId,
       connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, requestTimeoutMs),
@@ -174,7 +174,7 @@ export class KafkaClient {
       requestTimeout: requestTimeoutMs,
       enforceRequestTimeout: true,
       retry: { ...RETRY, retries },
-      logLevel: logLevel.WARN,
+      logLevel: kafkajs.logLevel.WARN,
       logCreator: logTo(this.logger),
       ...(ssl && { ssl: ssl === true ? true : (ssl as ConnectionOptions) }),
       ...(sasl && { sasl: sasl as KafkajsConfig['sasl'] }),
@@ -209,6 +209,6 @@ function logTo(logger: KafkaLogger): logCreator {
         const value: unknown = log[name];
         if (typeof value === 'string' || typeof value === 'number') fields[name] = value;
       }
-      if (level <= logLevel.WARN && level !== logLevel.NOTHING) logger.warn(fields, log.message);
+      if (level <= kafkajs.logLevel.WARN && level !== kafkajs.logLevel.NOTHING) logger.warn(fields, log.message);
     };
 }

@@ -1,4 +1,4 @@
-import { type ICustomPartitioner, type Message, Partitioners, type RecordMetadata } from 'kafkajs';
+import kafkajs, { type ICustomPartitioner, type Message, type RecordMetadata } from 'kafkajs';
 import type { OutgoingRecord } from './record.js';
 
 /**
@@ -9,7 +9,7 @@ import type { OutgoingRecord } from './record.js';
 export const stickyPartitioner =
   (isAbandoned: () => boolean): ICustomPartitioner =>
   () => {
-    const choose = Partitioners.DefaultPartitioner();
+    const choose = kafkajs.Partitioners.DefaultPartitioner();
     return (args) => {
       if (isAbandoned()) throw new Error('the send was given up');
       args.message.partition = choose(args);

@@ -1,5 +1,5 @@
 import { TOPIC_SPECS, type TopicSpec } from '#contracts/topics.js';
-import { type Admin, ConfigResourceTypes } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import type { KafkaClient } from './client.js';
 
 export interface TopicProblem {
@@ -93,7 +93,7 @@ async function problemsOf(
   const metadata = await admin.fetchTopicMetadata({ topics: names });
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+    resources: names.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
   });
 
   const problems: TopicProblem[] = [];
