@@ -33,7 +33,7 @@ test('HMAC vectors of the official suite', () => {
   const hmac = (text: string): string => createHmac('sha256', 'test_secret').update(text).digest('hex');
   expect(hmac('')).toMatch(/^f7f9bd47/);
   expect(hmac('😀')).toMatch(/^837da296/);
-  expect(sign('1', Buffer.from('😀'), 'test_secret').toString('hex')).toBe(hmac('1.😀'));
+  expect(sign('1', Buffer.from('😀'), 'test_secret')).toBe(hmac('1.😀'));
 });
 
 describe('accepted', () => {

@@ -1,0 +1,40 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { printTable, type Row } from './row.js';
+
+/** Every bench, by the name that selects it: `npm run bench -- signature ingest`. All of them without a name. */
+const BENCHES: Record<string, () => Promise<Row[]>> = {
+  signature: async () => (await import('./signature.js')).signature(),
+  ingest: async () => (await import('./ingest.js')).ingest(),
+  verification: async () => (await import('./verification.js')).verification(),
+  'http-verify': async () => (await import('./http-verify.js')).httpVerify(),
+  'revocation-latency': async () => (await import('./revocation-latency.js')).revocationLatency(),
+};
+
+const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const unknown = chosen.filter((name) => !(name in BENCHES));
+if (unknown.length > 0) {
+  console.error(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}.`);
+  process.exit(2);
+}
+
+const rows: Row[] = [];
+for (const name of chosen.length > 0 ? chosen : Object.keys(BENCHES)) {
+  console.error(`${name} …`);
+  rows.push(...(await BENCHES[name]!()));
+}
+console.log(
+  `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}\n`,
+);
+printTable(rows);
+if (process.argv.includes('--json')) {
+  const folder = join(import.meta.dirname, '../../.local');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'bench.json'), `${JSON.stringify(rows.map(flat), null, 2)}\n`);
+}
+
+/** The peer's name stands in the table; in the file the peer is a number like the floor. */
+function flat({ peer, ...row }: Row): object {
+  return { ...row, ...(peer ? { peer: peer.value, peer_name: peer.name } : {}) };
+}
