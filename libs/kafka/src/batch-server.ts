@@ -61,7 +61,8 @@ interface Failure {
 const CLOSE_TIMEOUT_MS = 10_000;
 
 /**
- * Hands records to `@EventPattern(TOPIC)` handlers a batch at a time: `(records: ConsumedRecord[], context: BatchContext)`.
+ * Hands records to `@EventPattern(TOPIC)` handlers a batch at a time: `(@Payload() records: ConsumedRecord[], @Ctx()
+ * context: BatchContext)`; without the decorators Nest passes the records alone.
  *
  * When the handler resolves, the offset after the batch is committed to Kafka. When it throws, nothing is committed, the
  * same records come again after a back-off (100 ms, doubling up to 5 s, jittered), and the other partitions go on.

@@ -196,14 +196,20 @@ const LOGGED_FIELDS = [
   'retryCount',
   'retryTime',
 ];
-/** Said at every start of an idempotent producer; a producer that has failed once is never used again, see publisher.ts. */
-const EXPECTED = 'Limiting retries for the idempotent producer may invalidate EoS guarantees';
+/** What belongs to normal work, and would only drown the rest. */
+const EXPECTED = [
+  // At every start; a producer that has failed once is never used again, see publisher.ts.
+  'Limiting retries for the idempotent producer may invalidate EoS guarantees',
+  // Each transaction that follows closely on another, see fenced-producer.ts.
+  'another concurrent operation on the same transaction',
+];
 
 /** What kafkajs calls an error it mostly retries by itself, so here it is a warning; our own lines say what came of it. */
 function logTo(logger: KafkaLogger): logCreator {
   return () =>
     ({ namespace, level, log }) => {
-      if (log.message === EXPECTED) return;
+      const said = `${log.message} ${String(log['error'] ?? '')}`;
+      if (EXPECTED.some((expected) => said.includes(expected))) return;
       const fields: Record<string, unknown> = { component: `kafkajs ${namespace}` };
       for (const name of LOGGED_FIELDS) {
         const value: unknown = log[name];

@@ -22,7 +22,12 @@ export function protocolErrorOf(error: unknown): { type: string; message: string
   return undefined;
 }
 
-export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+/** Nest hands on what a handler threw as `{ status, message }`. */
+export function asError(error: unknown): Error {
+  if (error instanceof Error) return error;
+  const message = (error as { message?: unknown } | null)?.message;
+  return new Error(typeof message === 'string' ? message : String(error));
+}
 
 export function brokerUnavailable(error: unknown): BrokerUnavailable {
   if (error instanceof BrokerUnavailable) return error;

@@ -61,7 +61,7 @@ export class FencedProducer {
       allowAutoTopicCreation: false,
       createPartitioner: stickyPartitioner(() => holder.abandoned),
       metadataMaxAge: 60_000,
-      retry: { initialRetryTime: 20, maxRetryTime: 500, factor: 0.2, multiplier: 2, retries: 6 },
+      retry: { initialRetryTime: 4, maxRetryTime: 500, factor: 0.2, multiplier: 2, retries: 10 },
     });
     try {
       // Only a transaction makes kafkajs ask for the producer id; an empty one sends nothing more.
