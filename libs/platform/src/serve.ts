@@ -6,7 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { ConfigError } from './config.js';
 import { HealthController } from './health.js';
 import { type Logger, NestLogger } from './logging.js';
-import { ProblemFilter, sendProblem, toProblem } from './problem.js';
+import { ProblemFilter } from './problem.js';
 
 export interface ServeOptions {
   logger: Logger;
@@ -43,7 +43,6 @@ export async function createService(
     fastify.removeAllContentTypeParsers();
     fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   }
-  fastify.setErrorHandler((error, _request, reply) => sendProblem(reply, toProblem(error)));
   app.useGlobalFilters(new ProblemFilter(options.logger));
   return app;
 }

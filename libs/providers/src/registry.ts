@@ -20,9 +20,9 @@ export class ProviderRegistry {
     });
   }
 
-  /** Throws `BrokerUnavailable` where Kafka does not answer in time; may be called again. */
-  start(timeoutMs?: number): Promise<void> {
-    return this.view.start(timeoutMs);
+  /** Resolves once reading has begun; until Kafka can be reached it goes on trying. See {@link ready}. */
+  start(): Promise<void> {
+    return this.view.start();
   }
 
   /** Resolves once every provider that was there at the start is known. */

@@ -1,0 +1,272 @@
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { CLOUD_EVENT_CONTENT_TYPE, decodeCloudEvent } from '#contracts/cloud-event.js';
+import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { TOPICS } from '#contracts/topics.js';
+import { KafkaClient } from '#kafka/client.js';
+import { BatchPublisher } from '#kafka/publisher.js';
+import type { ConsumedRecord } from '#kafka/record.js';
+import { TopicReader } from '#kafka/topic-reader.js';
+import { loadConfig } from '#platform/config.js';
+import { createLogger } from '#platform/logging.js';
+import { createRegistry } from '#platform/metrics.js';
+import { createService, listen, type ServeOptions } from '#platform/serve.js';
+import { ProviderRegistry } from '#providers/registry.js';
+import { seal, webhookSecretOwner } from '#providers/sealing.js';
+import { AppModule } from '../src/app.module.js';
+import { ingressConfig } from '../src/config.js';
+
+const KEY = randomBytes(32).toString('base64');
+const OTHER_KEY = randomBytes(32).toString('base64');
+const TOKEN = randomBytes(32).toString('base64url');
+const LOCKED_TOKEN = randomBytes(32).toString('base64url');
+const CURRENT = 'whsec_0FWAiVGkEfGBqqsJH4aNAGBJ4';
+const PREVIOUS = 'f'.repeat(64);
+
+const config = loadConfig(ingressConfig, {
+  HOST: '127.0.0.1',
+  PORT: '0',
+  LOG_LEVEL: 'silent',
+  KAFKA_BROKERS: process.env['KAFKA_BROKERS'],
+  KAFKA_TOPIC_PREFIX: `ingress-${randomBytes(4).toString('hex')}.`,
+  KAFKA_PARTITIONS: '3',
+  RESCIND_ENCRYPTION_KEYS: `k1:${KEY}`,
+});
+
+const client = new KafkaClient(config.kafka);
+const publisher = new BatchPublisher(client);
+const logger = createLogger('test', 'silent');
+const options: ServeOptions = { ...config, logger, rawBodies: true };
+let app: NestFastifyApplication;
+let base: string;
+
+beforeAll(async () => {
+  app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
+  base = await listen(app, options);
+  const registry = app.get(ProviderRegistry);
+  await registry.ready;
+  await publisher.start();
+  const known = new Promise<void>((resolve) =>
+    registry.onChange(() => void (registry.all().length === 2 && resolve())),
+  );
+  await publishProvider('idp_open', TOKEN, `k1:${KEY}`);
+  await publishProvider('idp_locked', LOCKED_TOKEN, `k2:${OTHER_KEY}`);
+  await known;
+});
+
+afterAll(async () => {
+  await app.close();
+  await publisher.close();
+  await client.close();
+});
+
+async function publishProvider(id: string, token: string, encryptionKey: string): Promise<void> {
+  const [name, key] = encryptionKey.split(':') as [string, string];
+  const keys = [{ id: name, key: Buffer.from(key, 'base64') }];
+  const secret = (secretId: string, text: string) => ({
+    id: secretId,
+    sealed: seal(text, webhookSecretOwner(id, secretId), keys),
+    origin: 'pasted' as const,
+    created_at: '2026-01-01T00:00:00.000Z',
+  });
+  const data: IdentityProviderData = {
+    id,
+    name: id,
+    kind: 'workos',
+    issuers: [`https://issuer.test/${id}`],
+    jwks_uri: null,
+    client_id: null,
+    audience: [],
+    audience_policy: 'bound_by_keys',
+    algorithms: ['RS256'],
+    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
+    required_claims: [],
+    clock_tolerance_seconds: 0,
+    allow_impersonation: false,
+    suspension_rule: null,
+    api_base_url: null,
+    api_key: null,
+    webhook: {
+      endpoint_token_sha256: createHash('sha256').update(token).digest('hex'),
+      secrets: [secret('previous', PREVIOUS), secret('current', CURRENT)],
+    },
+    version: 1,
+    updated_at: '2026-01-01T00:00:00.000Z',
+  };
+  const event = {
+    specversion: '1.0',
+    id: `${id}-1`,
+    source: '/portal',
+    type: IDENTITY_PROVIDER_TYPE,
+    datacontenttype: 'application/json',
+    data,
+  };
+  await publisher.publish(TOPICS.identityProviders, { key: id, value: Buffer.from(JSON.stringify(event)) });
+}
+
+let count = 0;
+const userDeleted = (over: object = {}): string =>
+  JSON.stringify({
+    id: `event_${++count}`,
+    object: 'event',
+    event: 'user.deleted',
+    data: { object: 'user', id: `user_${count}` },
+    created_at: '2026-01-15T12:00:00.000Z',
+    ...over,
+  });
+
+const signatureOf = (body: string | Buffer, { secret = CURRENT, at = Date.now() } = {}): string =>
+  `t=${at}, v1=${createHmac('sha256', secret)
+    .update(Buffer.concat([Buffer.from(`${at}.`), Buffer.from(body)]))
+    .digest('hex')}`;
+
+const deliver = (
+  body: string | Buffer,
+  { token = TOKEN, signature = signatureOf(body) as string | null, type = 'application/json' } = {},
+): Promise<Response> =>
+  fetch(`${base}/webhooks/workos/${token}`, {
+    method: 'POST',
+    headers: { 'content-type': type, ...(signature === null ? {} : { 'workos-signature': signature }) },
+    body: new Uint8Array(Buffer.from(body)),
+  });
+
+/** The records of one event, once the reader has seen everything that was in the topic by now. */
+async function recordsOf(eventId: string): Promise<ConsumedRecord[]> {
+  const found: ConsumedRecord[] = [];
+  const seen = new TopicReader(client, {
+    topics: [TOPICS.workosEvents],
+    onRecords: (batch) => void found.push(...batch),
+  });
+  await seen.start();
+  await seen.caughtUp;
+  await seen.close();
+  return found.filter(({ value }) => decodeCloudEvent(value).id === eventId);
+}
+
+async function expectProblem(answer: Response, status: number, code: string): Promise<void> {
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect({ status: answer.status, ...((await answer.json()) as object) }).toMatchObject({ status, code });
+}
+
+describe('stored', () => {
+  test('200 comes when Kafka has the very bytes, under the key of the person', async () => {
+    const body = userDeleted();
+    const answer = await deliver(body);
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ received: true });
+    const [record, ...more] = await recordsOf(JSON.parse(body).id as string);
+    expect(more).toEqual([]);
+    expect(record!.value!.includes(Buffer.from(body))).toBe(true);
+    expect(record!.key!.toString()).toBe(JSON.parse(body).data.id);
+    expect(String(record!.headers['content-type'])).toBe(CLOUD_EVENT_CONTENT_TYPE);
+    expect(decodeCloudEvent(record!.value)).toMatchObject({ providerid: 'idp_open', type: 'com.workos.user.deleted' });
+  });
+
+  test('a second delivery of the same event is stored too: it changes nothing', async () => {
+    const body = userDeleted();
+    const id = JSON.parse(body).id as string;
+    expect((await deliver(body)).status).toBe(200);
+    expect((await deliver(body)).status).toBe(200);
+    expect(await recordsOf(id)).toHaveLength(2);
+  });
+
+  test('a type that nobody knows', async () => {
+    const body = userDeleted({ event: 'nobody.knows.this' });
+    expect((await deliver(body)).status).toBe(200);
+    expect(await recordsOf(JSON.parse(body).id as string)).toHaveLength(1);
+  });
+
+  test('by the previous secret, while it is live', async () => {
+    const body = userDeleted();
+    expect((await deliver(body, { signature: signatureOf(body, { secret: PREVIOUS }) })).status).toBe(200);
+  });
+
+  test('whatever the content type says', async () => {
+    expect((await deliver(userDeleted(), { type: 'text/plain' })).status).toBe(200);
+  });
+
+  test('the largest body that is promised: 1 MiB', async () => {
+    const frame = userDeleted({ data: { id: 'user_large', pad: '' } });
+    const body = frame.replace('"pad":""', `"pad":"${'x'.repeat(1_048_576 - frame.length)}"`);
+    expect(Buffer.byteLength(body)).toBe(1_048_576);
+    expect((await deliver(body)).status).toBe(200);
+  });
+});
+
+describe('refused', () => {
+  test.each([
+    ['without a signature', null, 'signature_missing'],
+    ['with a malformed one', 't=abc, v1=00', 'signature_malformed'],
+    ['with one of other bytes', signatureOf('other'), 'signature_mismatch'],
+  ])('401 %s', async (_, signature, code) => {
+    await expectProblem(await deliver(userDeleted(), { signature }), 401, code);
+  });
+
+  test('401 when it is older than three minutes, or as far ahead', async () => {
+    const body = userDeleted();
+    for (const at of [Date.now() - 185_000, Date.now() + 185_000]) {
+      await expectProblem(await deliver(body, { signature: signatureOf(body, { at }) }), 401, 'signature_stale');
+    }
+  });
+
+  test('400 where the signed bytes are no event', async () => {
+    for (const body of ['', '{', '[]', '{"id":"e"}', Buffer.from([0xff, 0xfe])]) {
+      await expectProblem(await deliver(body), 400, 'body_malformed');
+    }
+  });
+
+  test('401, not 400, where they are neither: nothing is read before the proof', async () => {
+    await expectProblem(await deliver('{', { signature: signatureOf('[') }), 401, 'signature_mismatch');
+  });
+
+  test('404 at an endpoint that there is not', async () => {
+    await expectProblem(await deliver(userDeleted(), { token: 'x'.repeat(43) }), 404, 'endpoint_unknown');
+  });
+
+  test('413 over 1 MiB', async () => {
+    await expectProblem(await deliver(`"${'x'.repeat(1_048_576)}"`), 413, 'body_too_large');
+  });
+
+  test('503 where a secret cannot be opened: it may be the right one', async () => {
+    const answer = await deliver(userDeleted(), { token: LOCKED_TOKEN });
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    await expectProblem(answer, 503, 'secret_unreadable');
+  });
+
+  test('nothing of what was refused is stored', async () => {
+    const body = userDeleted();
+    await deliver(body, { signature: null });
+    expect(await recordsOf(JSON.parse(body).id as string)).toEqual([]);
+  });
+});
+
+test('concurrent deliveries share produce requests', async () => {
+  const metric = async (name: string): Promise<number> =>
+    Number(new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'm').exec(await (await fetch(`${base}/metrics`)).text())?.[1]);
+  const requestsBefore = await metric('rescind_produce_batch_records_count');
+  const recordsBefore = await metric('rescind_produce_batch_records_sum');
+  const answers = await Promise.all(Array.from({ length: 300 }, () => deliver(userDeleted())));
+  expect(answers.every(({ status }) => status === 200)).toBe(true);
+  const stored = (await metric('rescind_produce_batch_records_sum')) - recordsBefore;
+  expect(stored).toBe(300);
+  expect((await metric('rescind_produce_batch_records_count')) - requestsBefore).toBeLessThan(stored / 3);
+});
+
+test('a body that stops midway holds nobody up and is not stored', async () => {
+  const socket = connect(Number(new URL(base).port), '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write(`POST /webhooks/workos/${TOKEN} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"id":`);
+  expect((await deliver(userDeleted())).status).toBe(200);
+  socket.destroy();
+});
+
+test('health, metrics and the API description answer without a key', async () => {
+  for (const path of ['/health/live', '/health/ready', '/metrics', '/openapi.json']) {
+    expect((await fetch(base + path)).status).toBe(200);
+  }
+  const api = (await (await fetch(`${base}/openapi.json`)).json()) as { openapi: string; paths: object };
+  expect(api.openapi).toMatch(/^3\.1/);
+  expect(Object.keys(api.paths)).toEqual(['/webhooks/workos/{token}']);
+});

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { httpRequest, load } from './load.js';
+import { median, type Row } from './row.js';
+import { type Stack, withStack } from './running-stack.js';
+
+const ROUNDS = 3;
+
+/** Signed webhooks that Kafka holds, a second; floor: bare node:http with a kafkajs batch producer, on the same broker. */
+export async function ingest(): Promise<Row[]> {
+  return withStack(async (stack) => {
+    const floorServer = spawn(process.execPath, [join(import.meta.dirname, 'ingest-floor.js')], {
+      env: { ...process.env, KAFKA_BROKERS: stack.kafkaBrokers },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [line] = (await once(floorServer.stdout, 'data')) as [Buffer];
+      const floorUrl = line.toString().trim();
+      const ours: number[] = [];
+      const floor: number[] = [];
+      for (let round = -1; round < ROUNDS; round++) {
+        const a = await rateOf(floorUrl, stack);
+        const b = await rateOf(stack.webhook.url, stack);
+        if (round < 0) continue; // to warm up
+        floor.push(a);
+        ours.push(b);
+      }
+      const ratio = median(ours) / median(floor);
+      return [
+        {
+          name: 'durable ingest, 64 connections',
+          value: median(ours),
+          unit: '/s',
+          floor: median(floor),
+          ratio,
+          target: '≥ 2,500/s and ≥ 0.6 of its floor',
+          met: median(ours) >= 2_500 && ratio >= 0.6,
+        },
+      ];
+    } finally {
+      floorServer.kill();
+    }
+  });
+}
+
+async function rateOf(url: string, stack: Stack): Promise<number> {
+  const run = Math.random().toString(36).slice(2);
+  const { rate, statuses } = await load(url, (index) => delivery(url, stack.webhook.secret, `event_${run}_${index}`));
+  const refused = Object.keys(statuses).filter((status) => status !== '200');
+  if (refused.length > 0) throw new Error(`${url} answered ${refused.join(', ')}`);
+  return rate;
+}
+
+/** Of a type without effect, so that what is measured is ingest alone. */
+function delivery(url: string, secret: string, id: string): Buffer {
+  const body = JSON.stringify({
+    id,
+    object: 'event',
+    event: 'bench.nothing_happened',
+    data: { object: 'nothing', id: 'nothing_01', note: 'x'.repeat(650) },
+    created_at: '2026-01-15T12:00:00.000Z',
+  });
+  const t = Date.now();
+  const digest = createHmac('sha256', secret).update(`${t}.${body}`).digest('hex');
+  return httpRequest(
+    'POST',
+    url,
+    { 'content-type': 'application/json', 'workos-signature': `t=${t}, v1=${digest}` },
+    body,
+  );
+}
