@@ -61,8 +61,12 @@ interface Failure {
 const CLOSE_TIMEOUT_MS = 10_000;
 
 /**
- * Hands records to `@EventPattern(TOPIC)` handlers a batch at a time: `(@Payload() records: ConsumedRecord[], @Ctx()
- * context: BatchContext)`; without the decorators Nest passes the records alone.
+ * Hands records to handlers a batch at a time. Both parameters need their decorator, and the pattern its type:
+ *
+ * ```ts
+ * @EventPattern<string>(TOPICS.workosEvents)
+ * async handle(@Payload() records: ConsumedRecord[], @Ctx() context: BatchContext): Promise<void> {}
+ * ```
  *
  * When the handler resolves, the offset after the batch is committed to Kafka. When it throws, nothing is committed, the
  * same records come again after a back-off (100 ms, doubling up to 5 s, jittered), and the other partitions go on.

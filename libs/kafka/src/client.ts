@@ -200,6 +200,8 @@ const LOGGED_FIELDS = [
 const EXPECTED = [
   // At every start; a producer that has failed once is never used again, see publisher.ts.
   'Limiting retries for the idempotent producer may invalidate EoS guarantees',
+  // Comes after the line that names the reason.
+  'Failed to connect to seed broker',
   // Each transaction that follows closely on another, see fenced-producer.ts.
   'another concurrent operation on the same transaction',
 ];

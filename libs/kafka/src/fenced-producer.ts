@@ -68,8 +68,7 @@ export class FencedProducer {
       const acquired = await within(this.deliveryTimeoutMs, this.initialise(holder));
       if (!acquired) throw new BrokerUnavailable(`not acquired within ${this.deliveryTimeoutMs} ms`);
     } catch (error) {
-      holder.abandoned = true;
-      holder.producer.disconnect().catch(() => undefined);
+      disconnect(holder);
       throw brokerUnavailable(error);
     }
     this.holder = holder;
@@ -99,11 +98,14 @@ export class FencedProducer {
   }
 
   private async initialise(holder: Holder): Promise<true> {
-    await holder.producer.connect();
-    const empty = await holder.producer.transaction();
-    await empty.abort();
-    if (holder.abandoned) await holder.producer.disconnect();
-    return true;
+    try {
+      await holder.producer.connect();
+      const empty = await holder.producer.transaction();
+      await empty.abort();
+      return true;
+    } finally {
+      if (holder.abandoned) disconnect(holder);
+    }
   }
 
   private async sendNow(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void> {
@@ -116,7 +118,9 @@ export class FencedProducer {
     try {
       const done = await within(
         this.deliveryTimeoutMs,
-        this.commit(holder, records, (transaction) => (open = transaction)),
+        this.commit(holder, records, (transaction) => (open = transaction)).finally(() => {
+          if (holder.abandoned) disconnect(holder);
+        }),
       );
       if (!done) throw new BrokerUnavailable(`not committed within ${this.deliveryTimeoutMs} ms`);
     } catch (error) {
@@ -130,7 +134,7 @@ export class FencedProducer {
           1_000,
           open.abort().catch(() => undefined),
         );
-      holder.producer.disconnect().catch(() => undefined);
+      disconnect(holder);
       throw fenced ?? brokerUnavailable(error);
     }
   }
@@ -166,9 +170,14 @@ export class FencedProducer {
     const holder = this.holder;
     this.holder = undefined;
     if (!holder) return;
-    holder.abandoned = true;
-    holder.producer.disconnect().catch(() => undefined);
+    disconnect(holder);
   }
+}
+
+/** Again when a given-up request ends: while it retries, kafkajs connects anew. */
+function disconnect(holder: Holder): void {
+  holder.abandoned = true;
+  holder.producer.disconnect().catch(() => undefined);
 }
 
 function fencedBy(error: unknown): Fenced | undefined {

@@ -180,10 +180,11 @@ export class BatchPublisher {
       });
       if (!isStored(batch, acknowledged)) throw new BrokerUnavailable('not every partition has acknowledged');
     } catch (error) {
-      if (!session.abandoned) this.failed(batch, asError(error));
+      if (session.abandoned) disconnect(session);
+      else this.failed(batch, asError(error));
       return;
     }
-    if (session.abandoned) return;
+    if (session.abandoned) return disconnect(session);
     this.inFlight = [];
     this.error = undefined;
     this.failures = 0;
@@ -255,8 +256,8 @@ export class BatchPublisher {
     const session = this.session;
     if (!session) return;
     this.session = undefined;
-    session.abandoned = true;
-    session.producer.disconnect().catch(() => undefined);
+    disconnect(session);
+    void this.connect();
   }
 
   /** Until there is a producer, or the publisher is closed. */
@@ -275,14 +276,13 @@ export class BatchPublisher {
       const session = this.newSession();
       try {
         await session.producer.connect();
-        if (this.stopped.signal.aborted) break;
+        if (this.stopped.signal.aborted) return disconnect(session);
         this.session = session;
         this.error = undefined;
         if (attempt > 1) this.client.logger.info({ attempt }, 'publisher connected to Kafka again');
         return;
       } catch (error) {
-        session.abandoned = true;
-        session.producer.disconnect().catch(() => undefined);
+        disconnect(session);
         this.error = asError(error);
         await pause(backoffMs(attempt, 50, 1_000), this.stopped.signal);
       }
@@ -291,7 +291,7 @@ export class BatchPublisher {
 
   private newSession(): Session {
     const session: Session = { producer: undefined as unknown as Producer, abandoned: false };
-    session.producer = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs }).producer({
+    session.producer = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs, retries: 1 }).producer({
       idempotent: true,
       allowAutoTopicCreation: false,
       createPartitioner: stickyPartitioner(() => session.abandoned),
@@ -311,4 +311,10 @@ export class BatchPublisher {
       this.error = asError(error);
     }
   }
+}
+
+/** Again when a given-up request ends: while it retries, kafkajs connects anew. */
+function disconnect(session: Session): void {
+  session.abandoned = true;
+  session.producer.disconnect().catch(() => undefined);
 }
