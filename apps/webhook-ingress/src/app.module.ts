@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import { KafkaClient } from '#kafka/client.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import type { Logger } from '#platform/logging.js';
+import type { ServeOptions } from '#platform/serve.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { CONFIG, type IngressConfig } from './config.js';
@@ -10,7 +11,18 @@ import { EndpointDirectory } from './endpoint-directory.js';
 import { IngressMetrics } from './ingress-metrics.js';
 import { KafkaLifetime } from './kafka-lifetime.js';
 import { INGRESS_OPEN_API } from './open-api.js';
-import { WebhookController } from './webhook.controller.js';
+import { brokerUnavailable, WebhookController } from './webhook.controller.js';
+
+/** Bodies come as bytes, and more deliveries at once than can be held are sent back. */
+export function serveOptions({ maxInFlight, trustedProxies, ...config }: IngressConfig, logger: Logger): ServeOptions {
+  return {
+    ...config,
+    logger,
+    rawBodies: true,
+    maxInFlight: { requests: maxInFlight, whenFull: brokerUnavailable('Too many deliveries are under way.') },
+    ...(trustedProxies.length > 0 ? { trustProxy: trustedProxies } : {}),
+  };
+}
 
 @Module({})
 export class AppModule {

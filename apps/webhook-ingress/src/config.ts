@@ -18,6 +18,8 @@ export const ingressConfig = z
     SIGNATURE_TOLERANCE_MS: z.coerce.number().int().positive().default(SIGNATURE_TOLERANCE_MS),
     /** How long Kafka may take to hold an event before the delivery is answered with 503, ms. */
     DELIVERY_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
+    /** Deliveries under way at once; what comes beyond is answered with 503, so that memory stays bounded. */
+    MAX_IN_FLIGHT: z.coerce.number().int().positive().default(1_000),
     /** Proxies that are believed about where a request came from: addresses or CIDR ranges. */
     TRUSTED_PROXIES: commaList.default([]),
   })
@@ -32,6 +34,7 @@ export const ingressConfig = z
     encryptionKeys: env.RESCIND_ENCRYPTION_KEYS,
     signatureToleranceMs: env.SIGNATURE_TOLERANCE_MS,
     deliveryTimeoutMs: env.DELIVERY_TIMEOUT_MS,
+    maxInFlight: env.MAX_IN_FLIGHT,
     trustedProxies: env.TRUSTED_PROXIES,
   }));
 

@@ -19,6 +19,10 @@ import { IngressMetrics } from './ingress-metrics.js';
 const RETRY_AFTER = { 'retry-after': '5' };
 const EMPTY = Buffer.alloc(0);
 
+/** The one answer that makes WorkOS send it again. */
+export const brokerUnavailable = (detail: string): Problem =>
+  new Problem(503, 'broker_unavailable', detail, { headers: RETRY_AFTER });
+
 @Public()
 @Controller('webhooks/workos')
 export class WebhookController {
@@ -114,9 +118,7 @@ function toProblem(error: unknown): unknown {
     return new Problem(error.code === 'body_malformed' ? 400 : 401, error.code, error.detail ?? ADVICE[error.code]);
   }
   if (error instanceof BrokerUnavailable) {
-    return new Problem(503, 'broker_unavailable', 'Kafka does not hold the event; send it again.', {
-      headers: RETRY_AFTER,
-    });
+    return brokerUnavailable('Kafka does not hold the event; send it again.');
   }
   return error;
 }

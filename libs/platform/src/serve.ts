@@ -6,7 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { ConfigError } from './config.js';
 import { HealthController } from './health.js';
 import { type Logger, NestLogger } from './logging.js';
-import { ProblemFilter } from './problem.js';
+import { type Problem, ProblemFilter, sendProblem } from './problem.js';
 
 export interface ServeOptions {
   logger: Logger;
@@ -15,11 +15,16 @@ export interface ServeOptions {
   shutdownTimeoutMs: number;
   /** Bytes; a longer body is refused with 413 `body_too_large`. */
   bodyLimit?: number;
+  /** Requests under way at once; what comes beyond is answered with `whenFull` before its body is read. */
+  maxInFlight?: { requests: number; whenFull: Problem };
   /** Whether bodies are handed over as the bytes that came in, unread (webhooks). */
   rawBodies?: boolean;
   /** Behind a proxy that is trusted to say where a request came from (`X-Forwarded-For`). */
   trustProxy?: boolean | string[];
 }
+
+/** For the whole request to come in: a sender that stops midway holds nothing for ever. */
+const REQUEST_TIMEOUT_MS = 15_000;
 
 /** A Nest application as every service has it, not yet listening: problems as RFC 9457, no body before its turn. */
 export async function createService(
@@ -29,6 +34,7 @@ export async function createService(
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyLimit ?? 1_048_576,
     trustProxy: options.trustProxy ?? false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 1_000 },
@@ -42,6 +48,16 @@ export async function createService(
   if (options.rawBodies) {
     fastify.removeAllContentTypeParsers();
     fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  }
+  if (options.maxInFlight) {
+    const { requests, whenFull } = options.maxInFlight;
+    let inFlight = 0;
+    fastify.addHook('onRequest', (_request, reply, done) => {
+      if (inFlight >= requests) return sendProblem(reply, whenFull);
+      inFlight += 1;
+      reply.raw.once('close', () => (inFlight -= 1));
+      done();
+    });
   }
   app.useGlobalFilters(new ProblemFilter(options.logger));
   return app;
