@@ -4,8 +4,9 @@ import type { Topic } from '#contracts/topics.js';
 import kafkajs, { type Admin, type Kafka, type KafkaConfig as KafkajsConfig, type logCreator } from 'kafkajs';
 import { z } from 'zod';
 import { within } from './backoff.js';
+import { Connections } from './connections.js';
 import { BrokerUnavailable, brokerUnavailable } from './errors.js';
-import { stopIdleTimers } from './kafkajs-timers.js';
+import { correctKafkajs } from './kafkajs-corrections.js';
 import { type KafkaLogger, SILENT } from './logger.js';
 
 export interface KafkaConfig {
@@ -90,6 +91,8 @@ const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, factor: 0.2, multipl
 export interface OpenOptions {
   requestTimeoutMs?: number;
   retries?: number;
+  /** Where its sockets are to be cut off one day. */
+  connections?: Connections;
 }
 
 /** How to reach one Kafka cluster, and what its topics are called there. Opens nothing by itself. */
@@ -102,7 +105,7 @@ export class KafkaClient {
     readonly config: KafkaConfig,
     readonly logger: KafkaLogger = SILENT,
   ) {
-    stopIdleTimers();
+    correctKafkajs();
   }
 
   /** The inverse of {@link topic}. */
@@ -164,7 +167,7 @@ export class KafkaClient {
    * One instance for each producer and consumer: kafkajs keeps the committed offsets of a group in the instance, so two
    * consumers that shared one would overwrite each other's.
    */
-  open({ requestTimeoutMs = REQUEST_TIMEOUT_MS, retries = RETRY.retries }: OpenOptions = {}): Kafka {
+  open({ requestTimeoutMs = REQUEST_TIMEOUT_MS, retries = RETRY.retries, connections }: OpenOptions = {}): Kafka {
     const { brokers, clientId, ssl, sasl } = this.config;
     return new kafkajs.Kafka({
       brokers,
@@ -176,6 +179,7 @@ export class KafkaClient {
       retry: { ...RETRY, retries },
       logLevel: kafkajs.logLevel.WARN,
       logCreator: logTo(this.logger),
+      socketFactory: (connections ?? new Connections()).socketFactory,
       ...(ssl && { ssl: ssl === true ? true : (ssl as ConnectionOptions) }),
       ...(sasl && { sasl: sasl as KafkajsConfig['sasl'] }),
     });

@@ -1,6 +1,7 @@
 import type { Consumer, ConsumerConfig, EachBatchPayload } from 'kafkajs';
 import { backoffMs, pause, within } from './backoff.js';
 import type { KafkaClient } from './client.js';
+import { Connections } from './connections.js';
 import { asError } from './errors.js';
 
 /** topic as it is called in the cluster → partitions. */
@@ -42,6 +43,7 @@ export class ConsumerLoop {
   private readonly stopped = new AbortController();
   private running: Promise<void> | undefined;
   private current: Session | undefined;
+  private connections: Connections | undefined;
   private assigned: Assignment | undefined;
   private busy = 0;
   private lastFetchAt = 0;
@@ -76,6 +78,7 @@ export class ConsumerLoop {
   async close(timeoutMs: number): Promise<void> {
     this.stopped.abort();
     await within(timeoutMs, this.running ?? Promise.resolve());
+    this.connections?.cutOff();
   }
 
   private async runUntilStopped(): Promise<void> {
@@ -103,7 +106,8 @@ export class ConsumerLoop {
   private async runOne(): Promise<void> {
     const { client, groupId, topics, fromBeginning, eachBatch, ...options } = this.options;
     const end = new AbortController();
-    const consumer = client.open().consumer({
+    const connections = (this.connections = new Connections());
+    const consumer = client.open({ connections }).consumer({
       ...options.consumer,
       groupId: groupId(),
       allowAutoTopicCreation: false,
@@ -169,10 +173,10 @@ export class ConsumerLoop {
       this.assigned = undefined;
       // When stopping, the batch in hand may still finish and commit; otherwise its outcome no longer counts.
       if (!this.stopped.signal.aborted) end.abort();
-      await (this.stopped.signal.aborted
-        ? consumer.disconnect().catch(() => undefined)
-        : within(5_000, consumer.disconnect()).catch(() => undefined));
+      const disconnected = consumer.disconnect().catch(() => undefined);
+      await (this.stopped.signal.aborted ? disconnected : within(5_000, disconnected));
       end.abort();
+      connections.cutOff();
     }
   }
 }

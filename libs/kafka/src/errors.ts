@@ -8,9 +8,9 @@ export class Fenced extends Error {
   override readonly name = 'Fenced';
 }
 
-/** The broker accepts no record of this size. Final. */
-export class RecordTooLarge extends Error {
-  override readonly name = 'RecordTooLarge';
+/** The broker will not take this record however often it is sent: too large, or invalid for its topic. Final. */
+export class RecordRefused extends Error {
+  override readonly name = 'RecordRefused';
 }
 
 /** kafkajs wraps errors in errors; the innermost protocol error says what the broker answered. */

@@ -3,6 +3,7 @@ import type { Topic } from '#contracts/topics.js';
 import type { Producer, Transaction } from 'kafkajs';
 import { within } from './backoff.js';
 import type { KafkaClient } from './client.js';
+import { Connections } from './connections.js';
 import { asError, BrokerUnavailable, brokerUnavailable, Fenced, protocolErrorOf } from './errors.js';
 import { byTopic, isStored, stickyPartitioner, toMessage } from './partitioning.js';
 import type { OutgoingRecord } from './record.js';
@@ -16,7 +17,7 @@ export interface FencedProducerOptions {
 
 interface Holder {
   producer: Producer;
-  abandoned: boolean;
+  connections: Connections;
 }
 
 /** A holder that vanished in the middle delays readers of committed records by this much. */
@@ -54,15 +55,17 @@ export class FencedProducer {
   async acquire(): Promise<void> {
     this.drop();
     this.fenced = undefined;
-    const holder: Holder = { producer: undefined as unknown as Producer, abandoned: false };
-    holder.producer = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs, retries: 20 }).producer({
+    const connections = new Connections();
+    const kafka = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs, retries: 20, connections });
+    const producer = kafka.producer({
       transactionalId: this.client.config.topicPrefix + this.options.transactionalId,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
       allowAutoTopicCreation: false,
-      createPartitioner: stickyPartitioner(() => holder.abandoned),
+      createPartitioner: stickyPartitioner,
       metadataMaxAge: 60_000,
       retry: { initialRetryTime: 4, maxRetryTime: 500, factor: 0.2, multiplier: 2, retries: 10 },
     });
+    const holder: Holder = { producer, connections };
     try {
       // Only a transaction makes kafkajs ask for the producer id; an empty one sends nothing more.
       const acquired = await within(this.deliveryTimeoutMs, this.initialise(holder));
@@ -79,7 +82,8 @@ export class FencedProducer {
   }
 
   /**
-   * Resolves once all records are committed: then readers see all of them, in order, before the ones of the next call.
+   * Resolves once all records are committed, durably: readers see them a few milliseconds later, all or none, in order and
+   * before the ones of the next call; a reader started from now on is not caught up without them.
    * Throws `Fenced` where a newer holder exists. Throws `BrokerUnavailable` where it is unknown whether they are committed,
    * and before `acquire`: make sure that you still lead, acquire again, send again.
    */
@@ -98,14 +102,10 @@ export class FencedProducer {
   }
 
   private async initialise(holder: Holder): Promise<true> {
-    try {
-      await holder.producer.connect();
-      const empty = await holder.producer.transaction();
-      await empty.abort();
-      return true;
-    } finally {
-      if (holder.abandoned) disconnect(holder);
-    }
+    await holder.producer.connect();
+    const empty = await holder.producer.transaction();
+    await empty.abort();
+    return true;
   }
 
   private async sendNow(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void> {
@@ -118,14 +118,11 @@ export class FencedProducer {
     try {
       const done = await within(
         this.deliveryTimeoutMs,
-        this.commit(holder, records, (transaction) => (open = transaction)).finally(() => {
-          if (holder.abandoned) disconnect(holder);
-        }),
+        this.commit(holder, records, (transaction) => (open = transaction)),
       );
       if (!done) throw new BrokerUnavailable(`not committed within ${this.deliveryTimeoutMs} ms`);
     } catch (error) {
       this.holder = undefined;
-      holder.abandoned = true;
       const fenced = fencedBy(error);
       if (fenced) this.fenced = fenced;
       // What is left open would hold up the readers until Kafka's own timeout.
@@ -157,11 +154,11 @@ export class FencedProducer {
         if (!isStored(sent, acknowledged)) throw new BrokerUnavailable('not every partition has acknowledged');
         break;
       } catch (error) {
-        if (protocolErrorOf(error)?.type !== STILL_COMMITTING || holder.abandoned) throw error;
+        if (protocolErrorOf(error)?.type !== STILL_COMMITTING || this.holder !== holder) throw error;
         await sleep(2);
       }
     }
-    if (holder.abandoned) throw new BrokerUnavailable('given up');
+    if (this.holder !== holder) throw new BrokerUnavailable('given up');
     await transaction.commit();
     return true;
   }
@@ -174,10 +171,9 @@ export class FencedProducer {
   }
 }
 
-/** Again when a given-up request ends: while it retries, kafkajs connects anew. */
-function disconnect(holder: Holder): void {
-  holder.abandoned = true;
-  holder.producer.disconnect().catch(() => undefined);
+function disconnect({ producer, connections }: Holder): void {
+  connections.cutOff();
+  producer.disconnect().catch(() => undefined);
 }
 
 function fencedBy(error: unknown): Fenced | undefined {

@@ -2,20 +2,13 @@ import kafkajs, { type ICustomPartitioner, type Message, type RecordMetadata } f
 import type { OutgoingRecord } from './record.js';
 
 /**
- * The usual partitioner (murmur2 of the key), with two additions. The choice is kept on the message, so that a retry goes
- * to the same partition and {@link isStored} can tell what was acknowledged. And once `isAbandoned` says so nothing is
- * sent any more, since kafkajs goes on retrying a send whose caller has given up.
+ * The usual partitioner (murmur2 of the key), and the choice is kept on the message: a retry goes to the same partition, and
+ * {@link isStored} can tell what was acknowledged.
  */
-export const stickyPartitioner =
-  (isAbandoned: () => boolean): ICustomPartitioner =>
-  () => {
-    const choose = kafkajs.Partitioners.DefaultPartitioner();
-    return (args) => {
-      if (isAbandoned()) throw new Error('the send was given up');
-      args.message.partition = choose(args);
-      return args.message.partition;
-    };
-  };
+export const stickyPartitioner: ICustomPartitioner = () => {
+  const choose = kafkajs.Partitioners.DefaultPartitioner();
+  return (args) => (args.message.partition = choose(args));
+};
 
 export function toMessage({ key, value, headers }: OutgoingRecord): Message {
   return { key: typeof key === 'string' ? Buffer.from(key) : key, value, ...(headers && { headers }) };

@@ -2,7 +2,8 @@ import type { Topic } from '#contracts/topics.js';
 import type { Message, Producer } from 'kafkajs';
 import { backoffMs, pause, within } from './backoff.js';
 import type { KafkaClient } from './client.js';
-import { asError, BrokerUnavailable, protocolErrorOf, RecordTooLarge } from './errors.js';
+import { Connections } from './connections.js';
+import { asError, BrokerUnavailable, protocolErrorOf, RecordRefused } from './errors.js';
 import { byTopic, isStored, sizeOf, stickyPartitioner, toMessage } from './partitioning.js';
 import type { OutgoingRecord } from './record.js';
 
@@ -33,9 +34,10 @@ interface Queued {
 
 interface Session {
   producer: Producer;
-  abandoned: boolean;
+  connections: Connections;
 }
 
+const REFUSALS = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP']);
 const PROBE_EVERY_MS = 5_000;
 
 /**
@@ -57,6 +59,7 @@ export class BatchPublisher {
   private openRecords = 0;
   private openBytes = 0;
   private failures = 0;
+  private sendSingly = 0;
   private whenDrained: (() => void)[] = [];
   private inFlight: Queued[] = [];
   private session: Session | undefined;
@@ -90,7 +93,7 @@ export class BatchPublisher {
 
   /**
    * Resolves once every in-sync replica holds the record; records of one key keep their order. Rejects with
-   * `BrokerUnavailable` within `deliveryTimeoutMs`, or at once where too much is waiting; with `RecordTooLarge` where the
+   * `BrokerUnavailable` within `deliveryTimeoutMs`, or at once where too much is waiting; with `RecordRefused` where the
    * broker will never take it.
    */
   publish(topic: Topic, record: OutgoingRecord): Promise<void> {
@@ -158,6 +161,10 @@ export class BatchPublisher {
   }
 
   private takeBatch(): Queued[] {
+    if (this.sendSingly > 0) {
+      this.sendSingly--;
+      return this.queue.splice(0, 1);
+    }
     let bytes = 0;
     let count = 0;
     for (const queued of this.queue) {
@@ -180,11 +187,10 @@ export class BatchPublisher {
       });
       if (!isStored(batch, acknowledged)) throw new BrokerUnavailable('not every partition has acknowledged');
     } catch (error) {
-      if (session.abandoned) disconnect(session);
-      else this.failed(batch, asError(error));
+      if (this.session === session) this.failed(batch, asError(error));
       return;
     }
-    if (session.abandoned) return disconnect(session);
+    if (this.session !== session) return;
     this.inFlight = [];
     this.error = undefined;
     this.failures = 0;
@@ -201,10 +207,12 @@ export class BatchPublisher {
     this.failures++;
     this.inFlight = [];
     this.dropSession();
-    const refusal = protocolErrorOf(error)?.type;
-    if (batch.length === 1 && (refusal === 'MESSAGE_TOO_LARGE' || refusal === 'RECORD_LIST_TOO_LARGE')) {
-      this.rejectAll(batch, new RecordTooLarge('the broker takes no record of this size', { cause: error }));
+    const refused = REFUSALS.has(protocolErrorOf(error)?.type ?? '');
+    if (refused && batch.length === 1) {
+      this.rejectAll(batch, new RecordRefused(error.message, { cause: error }));
     } else {
+      // Which of them it was the broker does not say, so they travel one by one.
+      if (refused) this.sendSingly = batch.length;
       this.queue = [...batch.filter(({ settled }) => !settled), ...this.queue];
       this.client.logger.warn(
         { records: batch.length, error: error.message },
@@ -290,15 +298,16 @@ export class BatchPublisher {
   }
 
   private newSession(): Session {
-    const session: Session = { producer: undefined as unknown as Producer, abandoned: false };
-    session.producer = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs, retries: 1 }).producer({
+    const connections = new Connections();
+    const kafka = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs, retries: 1, connections });
+    const producer = kafka.producer({
       idempotent: true,
       allowAutoTopicCreation: false,
-      createPartitioner: stickyPartitioner(() => session.abandoned),
+      createPartitioner: stickyPartitioner,
       metadataMaxAge: 60_000,
       retry: { initialRetryTime: 20, maxRetryTime: 500, factor: 0.2, multiplier: 2, retries: 4 },
     });
-    return session;
+    return { producer, connections };
   }
 
   /** Nobody publishes: is Kafka still there? */
@@ -313,8 +322,7 @@ export class BatchPublisher {
   }
 }
 
-/** Again when a given-up request ends: while it retries, kafkajs connects anew. */
-function disconnect(session: Session): void {
-  session.abandoned = true;
-  session.producer.disconnect().catch(() => undefined);
+function disconnect({ producer, connections }: Session): void {
+  connections.cutOff();
+  producer.disconnect().catch(() => undefined);
 }

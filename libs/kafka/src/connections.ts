@@ -1,0 +1,40 @@
+import { connect, Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { ISocketFactory } from 'kafkajs';
+
+const KEEP_ALIVE_MS = 60_000;
+
+/**
+ * The sockets of one producer or consumer, which can be cut off for good. kafkajs goes on retrying, and connects again for
+ * it, after its caller has given up and even after `disconnect`: cut off, it can no longer store a record or become the
+ * holder of a transactional id behind our back.
+ */
+export class Connections {
+  private readonly sockets = new Set<Socket>();
+  private isCut = false;
+
+  readonly socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (this.isCut) return refused();
+    const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
+    const socket = ssl
+      ? connectTls({ host, port, ...servername, ...(ssl as object) }, onConnect)
+      : connect({ host, port }, onConnect);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.setNoDelay(true);
+    this.sockets.add(socket);
+    socket.on('error', () => undefined); // kafkajs listens too, but not to the end
+    socket.once('close', () => this.sockets.delete(socket));
+    return socket;
+  };
+
+  cutOff(): void {
+    this.isCut = true;
+    for (const socket of this.sockets) socket.destroy(new Error('given up'));
+  }
+}
+
+function refused(): Socket {
+  const socket = new Socket();
+  process.nextTick(() => socket.destroy(new Error('given up')));
+  return socket;
+}
