@@ -4,7 +4,7 @@ import type { Topic } from '#contracts/topics.js';
 import kafkajs, { type Admin, type Kafka, type KafkaConfig as KafkajsConfig, type logCreator } from 'kafkajs';
 import { z } from 'zod';
 import { within } from './backoff.js';
-import { Connections } from './connections.js';
+import { Connections, GIVEN_UP } from './connections.js';
 import { BrokerUnavailable, brokerUnavailable } from './errors.js';
 import { correctKafkajs } from './kafkajs-corrections.js';
 import { type KafkaLogger, SILENT } from './logger.js';
@@ -188,6 +188,8 @@ export class KafkaClient {
 
 const isKafkajsError = (error: unknown): boolean => error instanceof Error && error.name.startsWith('KafkaJS');
 
+/** While Kafka is away it says the same with each attempt. */
+const REPEAT_AFTER_MS = 5_000;
 /** Of what kafkajs says, the fields that name a place; never a payload. */
 const LOGGED_FIELDS = [
   'broker',
@@ -206,21 +208,27 @@ const EXPECTED = [
   'Limiting retries for the idempotent producer may invalidate EoS guarantees',
   // Comes after the line that names the reason.
   'Failed to connect to seed broker',
+  GIVEN_UP.message,
   // Each transaction that follows closely on another, see fenced-producer.ts.
   'another concurrent operation on the same transaction',
 ];
 
 /** What kafkajs calls an error it mostly retries by itself, so here it is a warning; our own lines say what came of it. */
 function logTo(logger: KafkaLogger): logCreator {
+  const lastSaid = new Map<string, number>();
   return () =>
     ({ namespace, level, log }) => {
       const said = `${log.message} ${String(log['error'] ?? '')}`;
-      if (EXPECTED.some((expected) => said.includes(expected))) return;
+      if (level > kafkajs.logLevel.WARN || EXPECTED.some((expected) => said.includes(expected))) return;
+      const now = performance.now();
+      if (now - (lastSaid.get(said) ?? -Infinity) < REPEAT_AFTER_MS) return;
+      if (lastSaid.size > 1_000) lastSaid.clear();
+      lastSaid.set(said, now);
       const fields: Record<string, unknown> = { component: `kafkajs ${namespace}` };
       for (const name of LOGGED_FIELDS) {
         const value: unknown = log[name];
         if (typeof value === 'string' || typeof value === 'number') fields[name] = value;
       }
-      if (level <= kafkajs.logLevel.WARN && level !== kafkajs.logLevel.NOTHING) logger.warn(fields, log.message);
+      logger.warn(fields, log.message);
     };
 }

@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import type { ISocketFactory } from 'kafkajs';
 
 const KEEP_ALIVE_MS = 60_000;
+export const GIVEN_UP = new Error('cut off by us');
 
 /**
  * The sockets of one producer or consumer, which can be cut off for good. kafkajs goes on retrying, and connects again for
@@ -29,12 +30,12 @@ export class Connections {
 
   cutOff(): void {
     this.isCut = true;
-    for (const socket of this.sockets) socket.destroy(new Error('given up'));
+    for (const socket of this.sockets) socket.destroy(socket.writableEnded ? undefined : GIVEN_UP);
   }
 }
 
 function refused(): Socket {
   const socket = new Socket();
-  process.nextTick(() => socket.destroy(new Error('given up')));
+  process.nextTick(() => socket.destroy(GIVEN_UP));
   return socket;
 }
