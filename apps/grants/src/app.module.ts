@@ -1,0 +1,129 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import type { Registry } from 'prom-client';
+import { KafkaBatchServer } from '#kafka/batch-server.js';
+import { KafkaClient } from '#kafka/client.js';
+import { FencedProducer } from '#kafka/fenced-producer.js';
+import type { Logger } from '#platform/logging.js';
+import { ServiceModule } from '#platform/service.module.js';
+import { ProviderRegistry } from '#providers/registry.js';
+import type { SuspensionRule } from '#revocation/effects.js';
+import { AccessController } from './access.controller.js';
+import { sealAudit } from './audit-chain.js';
+import { AuditController } from './audit.controller.js';
+import { BackgroundLoop } from './background-loop.js';
+import { CONFIG, type GrantsConfig } from './config.js';
+import { DatabaseProblems } from './database-problems.js';
+import { Database } from './database.js';
+import { EventApplier } from './event-applier.js';
+import { EventsController } from './events.controller.js';
+import { GrantsController } from './grants.controller.js';
+import { GrantsMetrics } from './grants-metrics.js';
+import { Leader } from './leader.js';
+import { Lifetime } from './lifetime.js';
+import { MarkingWorker } from './marking-worker.js';
+import { GRANTS_OPEN_API } from './open-api.js';
+import { Relay } from './relay.js';
+import { RevocationsController } from './revocations.controller.js';
+import { SetAsideController } from './set-aside.controller.js';
+import { SignInsConsumer } from './sign-ins.consumer.js';
+import { UsersController } from './users.controller.js';
+import { Vitals } from './vitals.js';
+import { WorkOSEventsConsumer } from './workos-events.consumer.js';
+
+const GROUP = 'grants';
+/** One for the whole installation: of all relays that there ever were, only the newest can write. */
+const RELAY_TRANSACTIONAL_ID = 'grants-relay';
+const SEAL_CHUNK = 2_000;
+const SEAL_EVERY_MS = 500;
+
+@Module({})
+export class AppModule {
+  static forRoot(config: GrantsConfig, logger: Logger, registry: Registry): DynamicModule {
+    const client = new KafkaClient(config.kafka, logger);
+    const providers = new ProviderRegistry(client, logger);
+    const database = new Database(config.database);
+    const metrics = new GrantsMetrics(registry);
+    const marking = new MarkingWorker(database, config.marking.chunk, metrics, logger);
+    const applier = new EventApplier(
+      database,
+      (providerId) => suspensionRuleOf(providers, providerId),
+      config.marking,
+      marking,
+      metrics,
+      logger,
+    );
+    const server = new KafkaBatchServer({ client, groupId: GROUP, maxRecordsPerBatch: config.batchRecords });
+    const producer = new FencedProducer(client, { transactionalId: RELAY_TRANSACTIONAL_ID });
+    const relay = new Relay(producer, config, metrics);
+    const leader = new Leader(config.database.url, logger, (connection, signal) => relay.lead(connection, signal));
+    const vitals = new Vitals(database, server, leader, metrics, logger);
+    const sealer = new BackgroundLoop('seal the audit', SEAL_EVERY_MS, logger, async () => {
+      return (await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK))) === SEAL_CHUNK;
+    });
+    const lifetime = new Lifetime(
+      { client, producer, providers, database, leader, loops: [marking, sealer, vitals] },
+      config,
+      logger,
+    );
+    return {
+      module: AppModule,
+      imports: [
+        ServiceModule.forRoot({
+          logger,
+          registry,
+          apiKeys: config.apiKeys,
+          openApi: GRANTS_OPEN_API,
+          readiness: [
+            { name: 'database', problem: () => problemOf(() => database.ping()) },
+            {
+              name: 'kafka',
+              problem: () => lifetime.consumingProblem() ?? (server.isConnected() ? undefined : 'no partitions yet'),
+            },
+            {
+              name: 'relay',
+              problem: () => (leader.state === 'unknown' ? 'it is not known who publishes the outbox' : undefined),
+            },
+          ],
+          facts: () => vitals.facts(),
+        }),
+      ],
+      controllers: [
+        WorkOSEventsConsumer,
+        SignInsConsumer,
+        GrantsController,
+        AccessController,
+        RevocationsController,
+        EventsController,
+        UsersController,
+        SetAsideController,
+        AuditController,
+      ],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: Database, useValue: database },
+        { provide: ProviderRegistry, useValue: providers },
+        { provide: EventApplier, useValue: applier },
+        { provide: MarkingWorker, useValue: marking },
+        { provide: GrantsMetrics, useValue: metrics },
+        { provide: KafkaBatchServer, useValue: server },
+        { provide: Lifetime, useValue: lifetime },
+        { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
+      ],
+    };
+  }
+}
+
+async function problemOf(check: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function suspensionRuleOf(providers: ProviderRegistry, providerId: string): SuspensionRule | undefined {
+  const rule = providers.get(providerId)?.suspension_rule;
+  return rule ? { metadataKey: rule.metadata_key, value: rule.value } : undefined;
+}

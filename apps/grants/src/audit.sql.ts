@@ -1,0 +1,73 @@
+import { columns, rowsOf, type Tx } from './sql.js';
+
+/** One effect: who, what, why. When, the database says. */
+export interface AuditEntry {
+  /** `workos`, or the name of an API key. */
+  actor: string;
+  action: string;
+  providerId: string | null;
+  /** What it was done to: a scope key, a grant's id, … */
+  subject: string;
+  reason: string | null;
+  sourceEventId: string | null;
+  detail?: Record<string, unknown>;
+}
+
+/** Appends; an effect of an event is kept once, however often it is delivered. */
+export async function appendAudit(tx: Tx, entries: readonly AuditEntry[]): Promise<void> {
+  if (entries.length === 0) return;
+  await tx.query(
+    `insert into audit (actor, action, provider_id, subject, reason, source_event_id, detail)
+     select actor, action, provider_id, subject, reason, source_event_id, detail::jsonb
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) with ordinality
+       as n (actor, action, provider_id, subject, reason, source_event_id, detail, place)
+     order by place
+     on conflict do nothing`,
+    columns(
+      entries,
+      ({ actor }) => actor,
+      ({ action }) => action,
+      ({ providerId }) => providerId,
+      ({ subject }) => subject,
+      ({ reason }) => reason,
+      ({ sourceEventId }) => sourceEventId,
+      ({ detail }) => (detail ? JSON.stringify(detail) : null),
+    ),
+  );
+}
+
+export interface AuditRow {
+  id: string;
+  at: Date;
+  actor: string;
+  action: string;
+  provider_id: string | null;
+  subject: string;
+  reason: string | null;
+  source_event_id: string | null;
+  detail: Record<string, unknown> | null;
+  seq: string | null;
+  hash: Buffer | null;
+}
+
+/** Newest first, before an id. */
+export function readAudit(
+  tx: Tx,
+  filter: { subject?: string | undefined; source_event_id?: string | undefined; provider_id?: string | undefined },
+  page: { before: string | undefined; limit: number },
+): Promise<AuditRow[]> {
+  return rowsOf(
+    tx,
+    `select a.*, c.seq, c.hash from audit a left join audit_chain c on c.audit_id = a.id
+     where ($1::bigint is null or a.id < $1) and ($2::text is null or a.subject = $2)
+       and ($3::text is null or a.source_event_id = $3) and ($4::text is null or a.provider_id = $4)
+     order by a.id desc limit $5`,
+    [
+      page.before ?? null,
+      filter.subject ?? null,
+      filter.source_event_id ?? null,
+      filter.provider_id ?? null,
+      page.limit,
+    ],
+  );
+}

@@ -1,0 +1,180 @@
+import { keyOf, type ScopeKey, type Scope, scopesOf } from '#revocation/scope.js';
+import { type AuditEntry, appendAudit } from './audit.sql.js';
+import { type Announcement, announcement, stateRecord } from './domain/announcements.js';
+import { fold, type SourcedUpdate, type Step } from './domain/fold.js';
+import { type Mark, markOf, sameMark } from './domain/mark.js';
+import { countGrants, type Grant, lockGrantsOf, writeMarks } from './grants.sql.js';
+import { enqueueMarking } from './marking-jobs.sql.js';
+import { enqueue } from './outbox.sql.js';
+import { insertRevocations } from './revocations.sql.js';
+import { insertClosings, lockScopes, readScopes, writeScopes } from './scopes.sql.js';
+import type { Tx } from './sql.js';
+
+export interface MarkingLimits {
+  /** Grants that one transaction marks itself; the scopes with the most of them are left to jobs. */
+  inline: number;
+}
+
+export interface ChangedScopes {
+  steps: Step[];
+  announced: number;
+  /** Grants whose mark changed here. */
+  marked: { id: string; mark: Mark | undefined }[];
+  /** Scopes whose grants a job will mark. */
+  deferred: Scope[];
+}
+
+/**
+ * Merges updates into their scopes, and does all that follows: marks, audit, announcements. By events and by hand alike.
+ * Rows are locked in one order everywhere (scopes by key, jobs by key, grants by id), so nobody waits in a circle; the
+ * outbox is written while the scopes are locked, so its order is the order of their states.
+ */
+export async function changeScopes(
+  tx: Tx,
+  updates: readonly SourcedUpdate[],
+  limits: MarkingLimits,
+): Promise<ChangedScopes> {
+  if (updates.length === 0) return { steps: [], announced: 0, marked: [], deferred: [] };
+  const stored = await lockScopes(
+    tx,
+    updates.map(({ scope }) => scope),
+    'update',
+  );
+  const { changes, closings, steps } = fold(stored, updates);
+  await writeScopes(tx, changes);
+  const explained = await insertClosings(tx, closings);
+
+  const touched = touchedScopes(updates, explained, steps);
+  const { inline, deferred } = await divide(tx, touched, limits);
+  await enqueueMarking(tx, deferred);
+  const { grants, marked } = await markGrantsOf(tx, inline);
+
+  await appendAudit(tx, [...steps.flatMap(auditOfStep), ...marked.flatMap(auditOfMark)]);
+  const now = new Date();
+  const late = new Set(deferred.map(keyOf));
+  const announcements = steps
+    .filter(({ ends }) => ends)
+    .map((step) => {
+      const key = keyOf(step.update.scope);
+      return announcement(step, late.has(key) ? undefined : revokedIds(key, grants, marked), now);
+    });
+  await announce(
+    tx,
+    changes.map((change) => stateRecord(change, now)),
+    announcements,
+  );
+  return { steps, announced: announcements.length, marked, deferred };
+}
+
+/** A reader of an announcement finds the state that belongs to it, so the states go first. */
+async function announce(
+  tx: Tx,
+  states: readonly ReturnType<typeof stateRecord>[],
+  announcements: readonly Announcement[],
+): Promise<void> {
+  await insertRevocations(tx, announcements);
+  await enqueue(tx, [...states.filter((record) => record !== undefined), ...announcements.map(({ record }) => record)]);
+}
+
+/** Scopes whose grants may need another mark: closed or opened further, or closed for one more reason. */
+function touchedScopes(
+  updates: readonly SourcedUpdate[],
+  explained: readonly ScopeKey[],
+  steps: readonly Step[],
+): Scope[] {
+  const keys = new Set(explained);
+  for (const { update, before, after } of steps) {
+    if (before.closedAt !== after.closedAt || before.openedAt !== after.openedAt) keys.add(keyOf(update.scope));
+  }
+  return [...new Map(updates.map(({ scope }) => [keyOf(scope), scope]))]
+    .filter(([key]) => keys.has(key))
+    .map(([, scope]) => scope);
+}
+
+/** The scopes with few grants are marked at once, as far as the limit goes; the others later. */
+async function divide(
+  tx: Tx,
+  scopes: readonly Scope[],
+  limits: MarkingLimits,
+): Promise<{ inline: Scope[]; deferred: Scope[] }> {
+  const counts = await countGrants(tx, scopes, limits.inline + 1);
+  const sizeOf = (scope: Scope): number => counts.get(keyOf(scope)) ?? 0;
+  const inline: Scope[] = [];
+  const deferred: Scope[] = [];
+  let total = 0;
+  for (const scope of [...scopes].sort((a, b) => sizeOf(a) - sizeOf(b))) {
+    if (sizeOf(scope) === 0) continue;
+    total += sizeOf(scope);
+    (total <= limits.inline ? inline : deferred).push(scope);
+  }
+  return { inline, deferred };
+}
+
+async function markGrantsOf(tx: Tx, scopes: readonly Scope[]) {
+  const grants = await lockGrantsOf(tx, scopes);
+  return { grants, marked: await markGrants(tx, grants) };
+}
+
+/** Writes onto locked grants what the rule says of them now; answers those where that is something else than before. */
+export async function markGrants(
+  tx: Tx,
+  grants: readonly Grant[],
+): Promise<{ id: string; mark: Mark | undefined; grant: Grant }[]> {
+  if (grants.length === 0) return [];
+  const known = await readScopes(tx, grants.flatMap(scopesOf));
+  const marked = grants
+    .map((grant) => ({ id: grant.id, grant, mark: markOf(grant, known) }))
+    .filter(({ grant, mark }) => !sameMark(grant.mark, mark));
+  await writeMarks(tx, marked);
+  return marked;
+}
+
+/** Grants of a scope that are void now, and were not before or for another reason. */
+function revokedIds(
+  key: ScopeKey,
+  grants: readonly Grant[],
+  marked: readonly { id: string; mark: Mark | undefined }[],
+): string[] {
+  const revoked = new Set(marked.filter(({ mark }) => mark !== undefined).map(({ id }) => id));
+  return grants.filter((grant) => revoked.has(grant.id) && scopesOf(grant).includes(key)).map(({ id }) => id);
+}
+
+function auditOfStep({ update, before, after }: Step): AuditEntry[] {
+  const { scope, state, source } = update;
+  const entry = {
+    actor: source.actor ?? 'workos',
+    providerId: scope.providerId,
+    subject: keyOf(scope),
+    reason: source.note ?? update.reason,
+    sourceEventId: source.eventId,
+  };
+  const effects: AuditEntry[] = [];
+  if (after.closedAt > before.closedAt) {
+    const closedAt = after.closedAt === Infinity ? 'infinity' : after.closedAt;
+    effects.push({ ...entry, action: 'scope.closed', detail: { closed_at: closedAt } });
+  }
+  if (after.tokensBefore > before.tokensBefore) {
+    effects.push({ ...entry, action: 'scope.tokens_voided', detail: { tokens_before: state.tokensBefore } });
+  }
+  if (after.openedAt > before.openedAt) {
+    effects.push({ ...entry, action: 'scope.opened', detail: { opened_at: state.openedAt } });
+  }
+  return effects;
+}
+
+export function auditOfMark({ grant, mark }: { grant: Grant; mark: Mark | undefined }): AuditEntry[] {
+  const about = { providerId: grant.providerId, subject: grant.id };
+  if (mark === undefined) {
+    return [{ ...about, actor: 'workos', action: 'grant.restored', reason: null, sourceEventId: null }];
+  }
+  return [
+    {
+      ...about,
+      actor: mark.actor ?? 'workos',
+      action: 'grant.revoked',
+      reason: mark.reason,
+      sourceEventId: mark.sourceEventId,
+      detail: { scope: mark.scope },
+    },
+  ];
+}

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { momentToWire } from '#contracts/moment.js';
+import {
+  HEARTBEAT_KEY,
+  HEARTBEAT_TYPE,
+  type HeartbeatData,
+  REVOCATION_TYPE,
+  type RevocationData,
+  SCOPE_STATE_TYPE,
+} from '#contracts/revocation.js';
+import { type Topic, TOPICS } from '#contracts/topics.js';
+import { keyOf } from '#revocation/scope.js';
+import { isHarmless } from '#revocation/scope-state.js';
+import { stateToWire } from '#revocation/wire.js';
+import type { ScopeChange, Step } from './fold.js';
+
+/** A record to be published, as it stands in the outbox. */
+export interface OutboxRecord {
+  topic: Topic;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: Record<string, Buffer>;
+}
+
+const SOURCE = '/grants';
+const HEADERS = { 'content-type': Buffer.from(CLOUD_EVENT_CONTENT_TYPE) };
+/** More ids than this are left out: ask `GET /v1/grants`. */
+export const MOST_GRANT_IDS = 1_000;
+
+/** The newest state of a scope; undefined where it can make nothing void, which nobody needs to be told. */
+export function stateRecord({ scope, after }: ScopeChange, now: Date): OutboxRecord | undefined {
+  if (isHarmless(after)) return undefined;
+  const data = stateToWire(scope, after);
+  const id = digest(JSON.stringify(data));
+  return record(TOPICS.revocationState, data.scope, {
+    ...envelope(`state_${id}`, SCOPE_STATE_TYPE, now),
+    subject: data.scope,
+    providerid: scope.providerId,
+    data,
+  });
+}
+
+export interface Announcement {
+  data: RevocationData;
+  actor: string | null;
+  record: OutboxRecord;
+}
+
+/**
+ * What downstream services are told of a step that ended access. The same step has the same id however often it is
+ * announced. `grantIds` undefined: too many, or not marked yet.
+ */
+export function announcement(step: Step, grantIds: readonly string[] | undefined, now: Date): Announcement {
+  const { scope, reason, source } = step.update;
+  const closing = step.update.state.closing;
+  const data: RevocationData = {
+    ...stateToWire(scope, step.after),
+    reason,
+    source_event_id: source.eventId,
+    occurred_at: momentToWire(closing?.occurredAt ?? source.occurredAt),
+    ...(grantIds === undefined || grantIds.length > MOST_GRANT_IDS ? {} : { revoked_grant_ids: [...grantIds] }),
+  };
+  const id = digest(JSON.stringify([data.scope, source.eventId, data.occurred_at, reason]));
+  return {
+    data,
+    actor: source.actor,
+    record: record(TOPICS.revocations, keyOf(scope), {
+      ...envelope(`revocation_${id}`, REVOCATION_TYPE, now),
+      subject: data.scope,
+      providerid: scope.providerId,
+      data,
+    }),
+  };
+}
+
+/** "Every effect of the events before these offsets is on this topic already." */
+export function heartbeatRecord(applied: HeartbeatData['applied'], now: Date): OutboxRecord {
+  const data: HeartbeatData = { at: now.toISOString(), applied };
+  return record(TOPICS.revocationState, HEARTBEAT_KEY, {
+    ...envelope(`heartbeat_${now.getTime()}`, HEARTBEAT_TYPE, now),
+    data,
+  });
+}
+
+function envelope(id: string, type: string, now: Date): Omit<CloudEvent, 'data'> {
+  return {
+    specversion: '1.0',
+    id,
+    source: SOURCE,
+    type,
+    time: now.toISOString(),
+    datacontenttype: 'application/json',
+  };
+}
+
+function record(topic: Topic, key: string, event: CloudEvent): OutboxRecord {
+  return { topic, key: Buffer.from(key), value: Buffer.from(JSON.stringify(event)), headers: HEADERS };
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);

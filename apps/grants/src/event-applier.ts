@@ -1,0 +1,69 @@
+import type { ConsumedRecord } from '#kafka/record.js';
+import type { Logger } from '#platform/logging.js';
+import type { SuspensionRule } from '#revocation/effects.js';
+import { applyBatch, moveBehind, setAside } from './apply-batch.js';
+import type { MarkingLimits } from './change-scopes.js';
+import type { Database } from './database.js';
+import { codeOf, isUnstorable } from './database-errors.js';
+import type { GrantsMetrics } from './grants-metrics.js';
+import type { MarkingWorker } from './marking-worker.js';
+
+/** Takes batches of `workos.events` into the database. */
+export class EventApplier {
+  constructor(
+    private readonly database: Database,
+    private readonly suspensionOf: (providerId: string) => SuspensionRule | undefined,
+    private readonly limits: MarkingLimits,
+    private readonly marking: Pick<MarkingWorker, 'wake'>,
+    private readonly metrics: GrantsMetrics,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Resolves once everything is committed. Throws where the database is away; nothing is set aside for that. */
+  async apply(records: readonly ConsumedRecord[]): Promise<void> {
+    const { topic, partition, offset } = records[0]!;
+    const startedAt = performance.now();
+    const options = { suspensionOf: this.suspensionOf, limits: this.limits };
+    try {
+      const applied = await this.database.transaction((tx) => applyBatch(tx, records, options));
+      if (applied.deferred.length > 0) this.marking.wake();
+      const durationMs = performance.now() - startedAt;
+      this.metrics.batchApplied(applied, durationMs, Date.now());
+      this.logger.info(
+        {
+          topic,
+          partition,
+          first_offset: offset,
+          records: records.length,
+          fresh: applied.fresh,
+          set_aside: applied.setAside.length,
+          scope_changes: applied.steps.length,
+          announced: applied.announced,
+          grants_marked: applied.marked.length,
+          marking_deferred: applied.deferred.length,
+          duration_ms: Math.round(durationMs * 10) / 10,
+        },
+        'batch applied',
+      );
+    } catch (error) {
+      if (!isUnstorable(error)) throw error;
+      await this.applyOneByOne(records, error);
+    }
+  }
+
+  /** The values of one of them cannot be stored, and no retry will help: it alone is set aside. */
+  private async applyOneByOne(records: readonly ConsumedRecord[], error: unknown): Promise<void> {
+    if (records.length > 1) {
+      for (const record of records) await this.apply([record]);
+      return;
+    }
+    const rejected = { record: records[0]!, reason: 'event_unstorable', detail: codeOf(error) ?? null };
+    await this.database.transaction(async (tx) => {
+      await setAside(tx, [rejected]);
+      await moveBehind(tx, records);
+    });
+    this.metrics.setAside([rejected]);
+    const { topic, partition, offset } = rejected.record;
+    this.logger.error({ err: error, topic, partition, offset }, 'record set aside');
+  }
+}

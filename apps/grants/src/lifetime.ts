@@ -1,0 +1,79 @@
+import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
+import type { KafkaClient } from '#kafka/client.js';
+import type { FencedProducer } from '#kafka/fenced-producer.js';
+import { ensureTopics } from '#kafka/topics.js';
+import type { Logger } from '#platform/logging.js';
+import { untilDone } from '#platform/until-done.js';
+import type { ProviderRegistry } from '#providers/registry.js';
+import type { BackgroundLoop } from './background-loop.js';
+import type { GrantsConfig } from './config.js';
+import type { Database } from './database.js';
+import type { Leader } from './leader.js';
+
+export interface LifetimeParts {
+  client: KafkaClient;
+  producer: FencedProducer;
+  providers: ProviderRegistry;
+  database: Database;
+  leader: Leader;
+  loops: readonly BackgroundLoop[];
+}
+
+/**
+ * Starts without waiting for anybody: the service answers its health at once, and goes to work when the database and Kafka
+ * are there. Stops in the order that loses nothing: requests and batches end, then what they have written is published
+ * by this process or the next.
+ */
+export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private consuming = false;
+
+  constructor(
+    private readonly parts: LifetimeParts,
+    private readonly config: GrantsConfig,
+    private readonly logger: Logger,
+  ) {}
+
+  /** @param consume begins to take batches; called once, when everything that they need is there */
+  start(consume: () => Promise<void>): void {
+    void this.run(consume);
+  }
+
+  private async run(consume: () => Promise<void>): Promise<void> {
+    const { client, providers, database, leader, loops } = this.parts;
+    const { signal } = this.stopping;
+    const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
+    if (!(await until('prepare the database', () => database.start()))) return;
+    for (const loop of loops) loop.start();
+    const connected = await until('connect to Kafka', async () => {
+      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      await providers.start();
+    });
+    if (!connected) return;
+    leader.start();
+    // What a `user.updated` means depends on its provider: not known is not the same as none.
+    await Promise.race([providers.ready, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
+    if (signal.aborted) return;
+    await consume();
+    this.consuming = true;
+  }
+
+  /** Why no events are being applied; undefined where they are. */
+  consumingProblem(): string | undefined {
+    return this.consuming ? undefined : 'has not begun to consume: the database, Kafka or the providers are missing';
+  }
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const { client, producer, providers, database, leader, loops } = this.parts;
+    await Promise.all(loops.map((loop) => loop.stop()));
+    await leader.stop();
+    await producer.close();
+    await providers.close();
+    await client.close();
+    await database.close();
+  }
+}

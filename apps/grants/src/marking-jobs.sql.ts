@@ -1,0 +1,56 @@
+import type { Scope } from '#revocation/scope.js';
+import { scopeIds, scopeOfRow } from './scopes.sql.js';
+import { columns, rowsOf, type Tx } from './sql.js';
+
+export interface MarkingJob {
+  scope: Scope;
+  scopeKey: string;
+  afterId: string;
+}
+
+/** Leaves the grants of scopes to be marked later; a job under way begins again, since the state has changed. */
+export async function enqueueMarking(tx: Tx, scopes: readonly Scope[]): Promise<void> {
+  if (scopes.length === 0) return;
+  await tx.query(
+    `insert into marking_jobs (scope_key, provider_id, kind, user_id, organization_id, session_id)
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) as n (scope_key)
+     order by n.scope_key collate "C"
+     on conflict (scope_key) do update set after_id = '', requested_at = clock_timestamp()`,
+    columns(
+      scopes.map(scopeIds),
+      (row) => row.scope_key,
+      (row) => row.provider_id,
+      (row) => row.kind,
+      (row) => row.user_id,
+      (row) => row.organization_id,
+      (row) => row.session_id,
+    ),
+  );
+}
+
+/** Takes the job that has waited longest, until the transaction ends. */
+export async function takeMarkingJob(tx: Tx): Promise<MarkingJob | undefined> {
+  const [row] = await rowsOf<{
+    scope_key: string;
+    provider_id: string;
+    kind: Scope['kind'];
+    user_id: string | null;
+    organization_id: string | null;
+    session_id: string | null;
+    after_id: string;
+  }>(tx, `select * from marking_jobs order by requested_at limit 1 for update skip locked`);
+  return row && { scope: scopeOfRow(row), scopeKey: row.scope_key, afterId: row.after_id };
+}
+
+export async function moveMarkingJob(tx: Tx, scopeKey: string, afterId: string): Promise<void> {
+  await tx.query('update marking_jobs set after_id = $2 where scope_key = $1', [scopeKey, afterId]);
+}
+
+export async function finishMarkingJob(tx: Tx, scopeKey: string): Promise<void> {
+  await tx.query('delete from marking_jobs where scope_key = $1', [scopeKey]);
+}
+
+export async function countMarkingJobs(tx: Tx): Promise<number> {
+  const [row] = await rowsOf<{ n: string }>(tx, 'select count(*) as n from marking_jobs');
+  return Number(row!.n);
+}

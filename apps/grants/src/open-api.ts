@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import { scopeStateData } from '#contracts/revocation.js';
+import { openApi, type Operation } from '#platform/open-api.js';
+import { accessAnswer, accessQuestion } from './access.controller.js';
+import { auditQuery, auditView } from './audit.controller.js';
+import { eventQuery, eventView, eventWithBody } from './events.controller.js';
+import { grantView } from './grant-view.js';
+import { grantQuery, handRevocation, idempotencyKey, newGrant } from './grants.controller.js';
+import { pageOf } from './paging.js';
+import { reinstatementRequest, revocationQuery, revocationRequest, revocationView } from './revocations.controller.js';
+import { redriveRequest, setAsideQuery, setAsideView } from './set-aside.controller.js';
+import { userDetails, userQuery, userView } from './users.controller.js';
+
+const AWAY = { 503: ['database_unavailable'] } as const;
+const INVALID = { 400: ['request_invalid'] } as const;
+const SELECTED = { 400: ['request_invalid', 'provider_required'] } as const;
+const oneProvider = z.object({ provider_id: z.string().optional() });
+
+function list(path: string, operationId: string, summary: string, query: z.ZodObject, item: z.ZodType): Operation {
+  const responses = { 200: { description: 'One page.', schema: pageOf(item) } };
+  return { method: 'get', path, operationId, summary, query, responses, problems: { ...INVALID, ...AWAY } };
+}
+
+const ok = (description: string, schema: z.ZodType) => ({ 200: { description, schema } });
+
+export const GRANTS_OPEN_API = openApi(
+  { title: 'Rescind grants', description: 'The record of who has access, and the only writer of it.' },
+  [
+    {
+      method: 'post',
+      path: '/v1/grants',
+      operationId: 'createGrant',
+      summary: 'Grant access',
+      headers: z.object({ 'Idempotency-Key': idempotencyKey }),
+      body: newGrant,
+      responses: { 201: { description: 'Granted.', schema: grantView } },
+      problems: {
+        400: ['request_invalid', 'provider_required', 'provider_unknown'],
+        409: ['principal_deprovisioned', 'idempotency_key_in_use'],
+        422: ['idempotency_key_reused'],
+        ...AWAY,
+      },
+    },
+    list('/v1/grants', 'listGrants', 'Grants, newest first', grantQuery, grantView),
+    {
+      method: 'get',
+      path: '/v1/grants/{id}',
+      operationId: 'getGrant',
+      summary: 'One grant, judged now',
+      responses: ok('The grant.', grantView),
+      problems: { 404: ['grant_unknown'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/v1/grants/{id}/revoke',
+      operationId: 'revokeGrant',
+      summary: 'Revoke one grant, for ever',
+      body: handRevocation,
+      responses: ok('The grant, revoked; also where it was already.', grantView),
+      problems: { ...INVALID, 404: ['grant_unknown'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/v1/access/check',
+      operationId: 'checkAccess',
+      summary: 'Whether somebody may do something now',
+      body: accessQuestion,
+      responses: ok('The answer.', accessAnswer),
+      problems: { ...SELECTED, ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/v1/revocations',
+      operationId: 'revokeScope',
+      summary: 'End all access of a user, an organization, a membership or a session',
+      body: revocationRequest,
+      responses: ok(
+        'What was, or would be, revoked.',
+        z.object({
+          dry_run: z.boolean(),
+          scope: z.string(),
+          provider_id: z.string(),
+          reason: z.string(),
+          closed_at: z.string().nullable(),
+          revoked_grants: z.int(),
+          grant_ids: z.array(z.string()),
+        }),
+      ),
+      problems: { ...SELECTED, ...AWAY },
+    },
+    list('/v1/revocations', 'listRevocations', 'What was announced, newest first', revocationQuery, revocationView),
+    {
+      method: 'post',
+      path: '/v1/reinstatements',
+      operationId: 'reinstateScope',
+      summary: 'Open a scope again; what was granted before stays void',
+      body: reinstatementRequest,
+      responses: ok('The state of the scope.', scopeStateData.extend({ closed: z.boolean() })),
+      problems: { ...SELECTED, 409: ['scope_is_tombstone'], ...AWAY },
+    },
+    list('/v1/events', 'listEvents', 'Events, newest first', eventQuery, eventView),
+    {
+      method: 'get',
+      path: '/v1/events/{id}',
+      operationId: 'getEvent',
+      summary: 'One event, with what WorkOS said',
+      query: oneProvider,
+      responses: ok('The event.', eventWithBody),
+      problems: { ...INVALID, 404: ['event_unknown'], ...AWAY },
+    },
+    list('/v1/users', 'listUsers', 'Users, by id', userQuery, userView),
+    {
+      method: 'get',
+      path: '/v1/users/{id}',
+      operationId: 'getUser',
+      summary: 'One user, with memberships, sessions, grants and scopes',
+      query: oneProvider,
+      responses: ok('The user.', userDetails),
+      problems: { ...SELECTED, 404: ['user_unknown'], ...AWAY },
+    },
+    list(
+      '/v1/set-aside',
+      'listSetAside',
+      'Records that could not be applied, newest first',
+      setAsideQuery,
+      setAsideView,
+    ),
+    {
+      method: 'post',
+      path: '/v1/set-aside/{id}/redrive',
+      operationId: 'redriveOne',
+      summary: 'Send the original bytes again, once',
+      responses: ok('The record; also where it was sent again before.', setAsideView),
+      problems: { 404: ['set_aside_unknown'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/v1/set-aside/redrive',
+      operationId: 'redriveAll',
+      summary: 'Send everything again that was set aside for one reason',
+      body: redriveRequest,
+      responses: ok('How many were sent.', z.object({ reason: z.string(), redriven: z.int() })),
+      problems: { ...INVALID, ...AWAY },
+    },
+    list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQuery, auditView),
+  ],
+);

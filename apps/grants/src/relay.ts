@@ -1,0 +1,97 @@
+import type pg from 'pg';
+import { TOPICS } from '#contracts/topics.js';
+import type { FencedProducer } from '#kafka/fenced-producer.js';
+import { heartbeatRecord } from './domain/announcements.js';
+import type { GrantsMetrics } from './grants-metrics.js';
+import { deleteSent, OUTBOX_CHANNEL, type Progress, readOutbox, readProgress } from './outbox.sql.js';
+
+const CHUNK = 500;
+/** Without being told of new rows, they are found within this time. */
+const POLL_MS = 250;
+
+export interface RelaySettings {
+  heartbeatIntervalMs: number;
+  chunk?: number;
+}
+
+/**
+ * Publishes the outbox in order until Kafka has it, and says each second how far the events have been applied. A row is
+ * deleted only once Kafka has acknowledged it; a crash in between publishes it again.
+ *
+ * It reads over the connection that makes it the leader, after it has fenced its predecessors: so whatever it reads, no
+ * successor had begun by then, and if one begins later, what is sent afterwards is refused.
+ */
+export class Relay {
+  private woken = true;
+  private wakeUp: () => void = () => undefined;
+
+  constructor(
+    private readonly producer: Pick<FencedProducer, 'acquire' | 'sendAll'>,
+    private readonly settings: RelaySettings,
+    private readonly metrics: GrantsMetrics,
+  ) {}
+
+  /** Runs until it must not any more, or throws: `Fenced`, `BrokerUnavailable`, or what the database says. */
+  async lead(connection: pg.Client, signal: AbortSignal): Promise<void> {
+    const wake = (): void => {
+      this.woken = true;
+      this.wakeUp();
+    };
+    connection.on('notification', wake);
+    signal.addEventListener('abort', wake);
+    try {
+      await connection.query(`listen ${OUTBOX_CHANNEL}`);
+      await this.producer.acquire();
+      let nextBeat = 0;
+      while (!signal.aborted) {
+        this.woken = false;
+        if (Date.now() >= nextBeat) {
+          nextBeat = Date.now() + this.settings.heartbeatIntervalMs;
+          await this.beat(connection, signal);
+        }
+        await this.drain(connection, undefined, () => signal.aborted || Date.now() >= nextBeat);
+        await this.rest(Math.min(POLL_MS, nextBeat - Date.now()), signal);
+      }
+    } finally {
+      connection.off('notification', wake);
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  /** First how far we are, then everything that this promises, then the promise. */
+  private async beat(connection: pg.Client, signal: AbortSignal): Promise<void> {
+    const progress: Progress = await readProgress(connection, TOPICS.workosEvents);
+    if (progress.upTo !== undefined) {
+      await this.drain(connection, progress.upTo, () => signal.aborted);
+      if (signal.aborted) return;
+    }
+    await this.producer.sendAll([heartbeatRecord(progress.applied, new Date())]);
+    this.metrics.heartbeatSent(Date.now());
+  }
+
+  private async drain(connection: pg.Client, upTo: string | undefined, isDue: () => boolean): Promise<void> {
+    const chunk = this.settings.chunk ?? CHUNK;
+    while (!isDue()) {
+      const rows = await readOutbox(connection, upTo, chunk);
+      if (rows.length === 0) return;
+      await this.producer.sendAll(rows);
+      await deleteSent(
+        connection,
+        rows.map(({ id }) => id),
+      );
+      this.metrics.published(rows);
+      if (rows.length < chunk) return;
+    }
+  }
+
+  private async rest(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.woken || signal.aborted || ms <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
