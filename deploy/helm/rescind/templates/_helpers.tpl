@@ -1,0 +1,90 @@
+{{- define "rescind.name" -}}
+{{- printf "%s-%s" .root.Release.Name .service | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "rescind.selector" -}}
+app.kubernetes.io/name: rescind
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .service }}
+{{- end -}}
+
+{{- define "rescind.labels" -}}
+{{ include "rescind.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end -}}
+
+{{- define "rescind.secretEnv" -}}
+- name: {{ .name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secret }}
+      key: {{ .key }}
+{{- end -}}
+
+{{/* The settings of one service; names as its config.ts reads them. */}}
+{{- define "rescind.env" -}}
+{{- $values := .root.Values -}}
+{{- $kafka := $values.kafka -}}
+- name: PORT
+  value: "8080"
+- name: LOG_LEVEL
+  value: {{ $values.logLevel }}
+- name: KAFKA_BROKERS
+  value: {{ $kafka.brokers | quote }}
+- name: KAFKA_TOPIC_PREFIX
+  value: {{ $kafka.topicPrefix | quote }}
+- name: KAFKA_PARTITIONS
+  value: {{ $kafka.partitions | quote }}
+- name: KAFKA_REPLICATION_FACTOR
+  value: {{ $kafka.replicationFactor | quote }}
+- name: KAFKA_MIN_INSYNC_REPLICAS
+  value: {{ $kafka.minInsyncReplicas | quote }}
+- name: KAFKA_SSL
+  value: {{ $kafka.tls.enabled | quote }}
+{{- if and $kafka.tls.enabled $kafka.tls.secretName }}
+- name: KAFKA_SSL_CA_FILE
+  value: /etc/rescind/kafka/ca.crt
+{{- if $kafka.tls.clientCertificate }}
+- name: KAFKA_SSL_CERT_FILE
+  value: /etc/rescind/kafka/tls.crt
+- name: KAFKA_SSL_KEY_FILE
+  value: /etc/rescind/kafka/tls.key
+{{- end }}
+{{- end }}
+{{- with $kafka.sasl }}
+{{- if .mechanism }}
+- name: KAFKA_SASL_MECHANISM
+  value: {{ .mechanism }}
+{{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_USERNAME" "secret" .secretName "key" "username") }}
+{{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_PASSWORD" "secret" .secretName "key" "password") }}
+{{- end }}
+{{- end }}
+{{- with $values.secret }}
+{{ include "rescind.secretEnv" (dict "name" "RESCIND_API_KEYS" "secret" .name "key" .keys.apiKeys) }}
+{{ include "rescind.secretEnv" (dict "name" "RESCIND_ENCRYPTION_KEYS" "secret" .name "key" .keys.encryptionKeys) }}
+{{- if has $.service (list "grants" "portal") }}
+{{ include "rescind.secretEnv" (dict "name" "DATABASE_URL" "secret" .name "key" .keys.databaseUrl) }}
+{{- end }}
+{{- if eq $.service "token-verification" }}
+{{ include "rescind.secretEnv" (dict "name" "RESCIND_INTROSPECTION_CLIENTS" "secret" .name "key" .keys.introspectionClients) }}
+{{- end }}
+{{- end }}
+{{- if $values.postgres.caSecretName }}
+- name: NODE_EXTRA_CA_CERTS
+  value: /etc/rescind/postgres/ca.crt
+{{- end }}
+{{- if eq .service "token-verification" }}
+- name: KEYS_DIR
+  value: /var/lib/rescind/keys
+{{- end }}
+{{- if and (eq .service "portal") $values.webhookIngress.host }}
+- name: WEBHOOK_BASE_URL
+  value: https://{{ $values.webhookIngress.host }}
+{{- end }}
+{{- range $name, $value := .config.env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end -}}
