@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { commaList, ConfigError, loadConfig, namedSecrets, serviceSettings } from '#platform/config.js';
+import { encryptionKeys } from '#providers/sealing.js';
+
+const schema = z.object({
+  ...serviceSettings,
+  KAFKA_BROKERS: commaList,
+  RESCIND_API_KEYS: namedSecrets,
+  RESCIND_ENCRYPTION_KEYS: encryptionKeys,
+});
+const good = {
+  PORT: '3001',
+  KAFKA_BROKERS: 'a:9092, b:9092,',
+  RESCIND_API_KEYS: 'ops:se:cret,ci:other',
+  RESCIND_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}`,
+};
+const problemsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    loadConfig(schema, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+
+test('settings are read, with their defaults', () => {
+  expect(loadConfig(schema, good)).toMatchObject({
+    PORT: 3001,
+    HOST: '0.0.0.0',
+    LOG_LEVEL: 'info',
+    KAFKA_BROKERS: ['a:9092', 'b:9092'],
+    RESCIND_API_KEYS: [
+      { name: 'ops', secret: 'se:cret' },
+      { name: 'ci', secret: 'other' },
+    ],
+  });
+});
+
+test('an empty variable is one that was not set', () => {
+  expect(loadConfig(schema, { ...good, LOG_LEVEL: '' }).LOG_LEVEL).toBe('info');
+});
+
+test('all problems are listed at once, each by its name', () => {
+  const problems = problemsOf({
+    PORT: 'http',
+    LOG_LEVEL: 'loud',
+    RESCIND_API_KEYS: 'nocolon',
+    RESCIND_ENCRYPTION_KEYS: 'k1:short',
+  });
+  for (const name of ['PORT', 'LOG_LEVEL', 'KAFKA_BROKERS is not set', 'RESCIND_API_KEYS', 'RESCIND_ENCRYPTION_KEYS']) {
+    expect(problems.join('\n')).toContain(name);
+  }
+});
+
+test('no problem repeats a value: it may be a secret', () => {
+  const secret = 'hunter2hunter2';
+  const problems = problemsOf({
+    ...good,
+    PORT: secret,
+    RESCIND_API_KEYS: secret,
+    RESCIND_ENCRYPTION_KEYS: `k1:${secret}`,
+  });
+  expect(problems.length).toBeGreaterThanOrEqual(3);
+  expect(problems.join('\n')).not.toContain(secret);
+});
