@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
+import type { ConsumedRecord } from '#kafka/record.js';
+import type { SuspensionRule } from '#revocation/effects.js';
+import { applyBatch, type AppliedBatch } from '../src/apply-batch.js';
+import { Database } from '../src/database.js';
+import type { Grant } from '../src/grants.sql.js';
+import { insertGrant } from '../src/grants.sql.js';
+import { rowsOf, type Tx } from '../src/sql.js';
+import { ulid } from '../src/ulid.js';
+import { serverUrl } from './servers.js';
+
+/** A database of its own for a test file; `drop` removes it. */
+export async function ownDatabase(
+  poolSize = 10,
+): Promise<{ url: string; database: Database; drop: () => Promise<void> }> {
+  const name = `grants_${randomBytes(6).toString('hex')}`;
+  const url = new URL(await serverUrl());
+  await administer(url.href, `create database ${name}`);
+  url.pathname = `/${name}`;
+  const database = new Database({ url: url.href, poolSize, timeoutMs: 10_000 });
+  await database.start();
+  return {
+    url: url.href,
+    database,
+    drop: async () => {
+      await database.close();
+      const server = new URL(url);
+      server.pathname = '/postgres';
+      await administer(server.href, `drop database ${name} with (force)`);
+    },
+  };
+}
+
+async function administer(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+let providers = 0;
+/** Nothing of one provider touches another one, so each case of a test has its own. */
+export const newProvider = (): string => `idp_${++providers}_${randomBytes(3).toString('hex')}`;
+
+export interface RawEvent {
+  id: string;
+  event: string;
+  data: Record<string, unknown>;
+  created_at: string;
+  context?: { previous_attributes?: Record<string, unknown> };
+}
+
+let offset = 0;
+
+/** The event as it stands in Kafka. */
+export function recordOf(event: RawEvent, providerId: string, partition = 0): ConsumedRecord {
+  const body = Buffer.from(JSON.stringify(event));
+  const envelope = readWorkOSEnvelope(body);
+  return rawRecord(encodeWorkOSRecord(body, envelope, providerId, new Date()), envelope.key, partition);
+}
+
+export function rawRecord(value: Buffer | null, key: string, partition = 0): ConsumedRecord {
+  return {
+    topic: 'workos.events',
+    partition,
+    offset: String(offset++),
+    key: Buffer.from(key),
+    value,
+    headers: {},
+    timestamp: String(Date.now()),
+  };
+}
+
+export const NO_RULE = { suspensionOf: () => undefined, limits: { inline: 5_000 } };
+
+export function apply(
+  database: Database,
+  records: readonly ConsumedRecord[],
+  rule?: SuspensionRule,
+  inline = 5_000,
+): Promise<AppliedBatch> {
+  return database.transaction((tx) => applyBatch(tx, records, { suspensionOf: () => rule, limits: { inline } }));
+}
+
+/** A grant as if it had been made at that moment, whatever its scopes say. */
+export async function grantedAt(
+  database: Database,
+  grantedAt: number,
+  holder: { providerId: string; userId: string; organizationId?: string; sessionId?: string },
+  more: Partial<Grant> = {},
+): Promise<string> {
+  const grant = {
+    id: `grant_${ulid(grantedAt)}`,
+    organizationId: undefined,
+    sessionId: undefined,
+    resource: 'vault',
+    scopes: ['read'],
+    grantedAt,
+    expiresAt: null,
+    grantedBy: 'test',
+    ...holder,
+    ...more,
+  };
+  await database.transaction((tx) => insertGrant(tx, grant));
+  return grant.id;
+}
+
+export const all = <Row>(database: Database, text: string, parameters: unknown[] = []): Promise<Row[]> =>
+  database.read((tx: Tx) => rowsOf<Row>(tx, text, parameters));
+
+export const AT = Date.parse('2026-03-01T09:00:00.000Z');
+let events = 0;
+/** An event of a type, `seconds` after nine o'clock. */
+export function event(type: string, seconds: number, data: Record<string, unknown>, previous?: object): RawEvent {
+  return {
+    id: `event_${String(++events).padStart(6, '0')}`,
+    event: type,
+    data,
+    created_at: new Date(AT + seconds * 1000).toISOString(),
+    ...(previous ? { context: { previous_attributes: previous as Record<string, unknown> } } : {}),
+  };
+}
