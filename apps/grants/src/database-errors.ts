@@ -36,6 +36,8 @@ export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof DatabaseUnavailable || AWAY_NAME.has(error.name)) return true;
   if (error instanceof AggregateError && error.errors.some(isUnavailable)) return true;
+  const { severity } = ((error as { driverError?: object }).driverError ?? error) as { severity?: string };
+  if (severity === 'FATAL' || severity === 'PANIC') return true; // the connection is gone, or was not to be had
   const code = codeOf(error);
   return code === undefined ? AWAY_MESSAGE.test(error.message) : AWAY.has(code) || code.startsWith('08');
 }

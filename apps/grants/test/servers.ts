@@ -1,8 +1,14 @@
 /** Where the tests find PostgreSQL and Kafka. */
 export async function serverUrl(): Promise<string> {
-  return process.env['DATABASE_URL'] ?? 'postgres://rescind@127.0.0.1:55432/postgres';
+  return setting('DATABASE_URL');
 }
 
 export async function kafkaBrokers(): Promise<string[]> {
-  return (process.env['KAFKA_BROKERS'] ?? '127.0.0.1:55092').split(',');
+  return setting('KAFKA_BROKERS').split(',');
+}
+
+function setting(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`Set ${name} to a server that the tests may use.`);
+  return value;
 }

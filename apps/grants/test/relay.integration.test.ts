@@ -1,0 +1,159 @@
+import pg from 'pg';
+import { Registry } from 'prom-client';
+import { pino } from 'pino';
+import { decodeStateRecord } from '#contracts/revocation.js';
+import { TOPICS } from '#contracts/topics.js';
+import type { KafkaClient } from '#kafka/client.js';
+import { Fenced } from '#kafka/errors.js';
+import { FencedProducer } from '#kafka/fenced-producer.js';
+import type { OutboxRecord } from '../src/domain/announcements.js';
+import { GrantsMetrics } from '../src/grants-metrics.js';
+import { Leader } from '../src/leader.js';
+import { enqueue, movePosition } from '../src/outbox.sql.js';
+import { Relay } from '../src/relay.js';
+import { follow, ownTopics, until } from './kafka.js';
+import { all, ownDatabase } from './support.js';
+
+let own: Awaited<ReturnType<typeof ownDatabase>>;
+let client: KafkaClient;
+beforeAll(async () => {
+  own = await ownDatabase();
+  client = await ownTopics();
+});
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+afterAll(async () => {
+  await client.close();
+  await own.drop();
+});
+
+const logger = pino({ level: 'silent' });
+const state = (key: string, version: number): OutboxRecord => ({
+  topic: TOPICS.revocationState,
+  key: Buffer.from(key),
+  value: Buffer.from(JSON.stringify({ version })),
+  headers: {},
+});
+const put = (...records: OutboxRecord[]): Promise<void> => own.database.transaction((tx) => enqueue(tx, records));
+const isEmpty = async (): Promise<boolean> => (await all(own.database, 'select 1 from outbox limit 1')).length === 0;
+
+function relayOf(producer: Pick<FencedProducer, 'acquire' | 'sendAll'>): Leader {
+  const relay = new Relay(producer, { heartbeatIntervalMs: 200, chunk: 50 }, new GrantsMetrics(new Registry()));
+  const leader = new Leader(own.url, logger, (connection, signal) => relay.lead(connection, signal));
+  leader.start();
+  closers.push(() => leader.stop());
+  return leader;
+}
+
+const producerOf = (transactionalId: string): FencedProducer => {
+  const producer = new FencedProducer(client, { transactionalId });
+  closers.push(() => producer.close());
+  return producer;
+};
+
+const versionsOf = (records: { key: Buffer | null; value: Buffer | null }[], key: string): number[] =>
+  records
+    .filter((record) => String(record.key) === key)
+    .map((record) => (JSON.parse(String(record.value)) as { version: number }).version);
+
+test('everything is published in its order, then deleted, and the heartbeat says how far we are', async () => {
+  const { records, close } = await follow(client, TOPICS.revocationState);
+  closers.push(close);
+  for (let version = 0; version < 150; version++) await put(state('a/user:1', version), state('a/user:2', version));
+  await own.database.transaction((tx) => movePosition(tx, TOPICS.workosEvents, 1, '42'));
+  relayOf(producerOf('relay-order'));
+  await until('the outbox is empty', isEmpty);
+  await until('all is read', () => records.length >= 300);
+
+  const expected = Array.from({ length: 150 }, (_, version) => version);
+  expect(versionsOf(records, 'a/user:1')).toEqual(expected);
+  expect(versionsOf(records, 'a/user:2')).toEqual(expected);
+  await until('a heartbeat', () =>
+    records.some(({ key, value }) => {
+      if (String(key) !== 'heartbeat') return false;
+      const beat = decodeStateRecord(value);
+      return beat.kind === 'heartbeat' && beat.data.applied['1'] === '42';
+    }),
+  );
+});
+
+test('a new row is published at once, not at the next look', async () => {
+  const { records, close } = await follow(client, TOPICS.revocationState);
+  closers.push(close);
+  const leader = relayOf(producerOf('relay-quick'));
+  await until('leads', () => leader.state === 'leader');
+  const taken: number[] = [];
+  for (let version = 0; version < 20; version++) {
+    const startedAt = performance.now();
+    await put(state('quick/user:1', version));
+    await until('published', () => versionsOf(records, 'quick/user:1').includes(version));
+    taken.push(performance.now() - startedAt);
+  }
+  taken.sort((a, b) => a - b);
+  expect(taken[10]).toBeLessThan(150);
+});
+
+test('a former leader that does not know it yet cannot write what is older after what is newer', async () => {
+  const { records, close } = await follow(client, TOPICS.revocationState);
+  closers.push(close);
+  const former = producerOf('relay-fenced');
+  const successor = producerOf('relay-fenced');
+  let held: (() => void) | undefined;
+  let refusal: unknown;
+  relayOf({
+    acquire: () => former.acquire(),
+    sendAll: async (batch) => {
+      if (batch.some(({ key }) => String(key) === 'fenced/user:1') && held === undefined) {
+        await new Promise<void>((resolve) => (held = resolve)); // paused between reading and sending
+      }
+      await former.sendAll(batch).catch((error: unknown) => {
+        refusal ??= error;
+        throw error;
+      });
+    },
+  });
+  await put(state('fenced/user:1', 1));
+  await until('the former leader is about to send', () => held);
+
+  // What the database does to a leader that has been silent for too long.
+  await all(
+    own.database,
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rescind-grants-relay'`,
+  );
+  relayOf(successor);
+  await put(state('fenced/user:1', 2));
+  await until('the successor has published', isEmpty);
+  await until('the newer one is read', () => versionsOf(records, 'fenced/user:1').includes(2));
+
+  held!();
+  await until('the former leader is refused', () => refusal !== undefined);
+  expect(refusal).toBeInstanceOf(Fenced);
+  await put(state('fenced/user:1', 3));
+  await until('the newest one is read', () => versionsOf(records, 'fenced/user:1').includes(3));
+  expect(versionsOf(records, 'fenced/user:1')).toEqual([1, 2, 3]);
+});
+
+test('there is one leader, and another one as soon as its connection is gone', async () => {
+  const leaders = [relayOf(producerOf('relay-one')), relayOf(producerOf('relay-one'))];
+  const leading = () => leaders.filter(({ state }) => state === 'leader');
+  await until('one leads', () => leading().length === 1);
+  await until('one follows', () => leaders.some(({ state }) => state === 'follower'));
+  const [first] = leading();
+  await first!.stop();
+  await until('the other one leads', () => leaders.find((leader) => leader !== first)!.state === 'leader');
+});
+
+test('the database puts down a leader that says nothing any more', async () => {
+  let silent: pg.Client | undefined;
+  const leader = new Leader(own.url, logger, async (connection, signal) => {
+    silent = connection;
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  });
+  leader.start();
+  closers.push(() => leader.stop());
+  await until('leads', () => silent);
+  const { rows } = await silent!.query<{ idle_session_timeout: string }>('show idle_session_timeout');
+  expect(rows[0]!.idle_session_timeout).toBe('3s');
+});
