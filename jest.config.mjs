@@ -22,6 +22,8 @@ export default {
       ...base,
       displayName: 'integration',
       testMatch: ['<rootDir>/{apps,libs,tools}/**/*.integration.test.ts'],
+      globalSetup: '<rootDir>/libs/testing/jest-global-setup.mjs',
+      globalTeardown: '<rootDir>/libs/testing/jest-global-teardown.mjs',
     },
     { ...base, displayName: 'journey', testMatch: ['<rootDir>/test/**/*.journey.test.ts'] },
   ],

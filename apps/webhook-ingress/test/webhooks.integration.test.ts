@@ -257,7 +257,7 @@ test('concurrent deliveries share produce requests', async () => {
 
 test('more deliveries at once than can be held are sent back before their bodies are read, and come again', async () => {
   const port = Number(new URL(base).port);
-  const half = Array.from({ length: 400 }, () => {
+  const half = Array.from({ length: 450 }, () => {
     const socket = connect(port, '127.0.0.1');
     socket.write(`POST /webhooks/workos/${TOKEN} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{"id":`);
     return socket;
