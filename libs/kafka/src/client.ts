@@ -143,6 +143,12 @@ export class KafkaClient {
     });
   }
 
+  /** partition → the offset that the next record gets. Throws `BrokerUnavailable`. */
+  async endOffsets(topic: Topic): Promise<Record<number, string>> {
+    const offsets = await this.withAdmin((admin) => admin.fetchTopicOffsets(this.topic(topic)));
+    return Object.fromEntries(offsets.map(({ partition, high }) => [partition, high]));
+  }
+
   /** Runs `work` with an admin connection of its own. Whatever kafkajs throws becomes `BrokerUnavailable`. */
   async withAdmin<T>(work: (admin: Admin) => Promise<T>, options: OpenOptions = {}): Promise<T> {
     const admin = this.open(options).admin();

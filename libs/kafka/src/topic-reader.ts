@@ -43,6 +43,7 @@ export class TopicReader {
   private readonly logger: KafkaLogger;
   private readonly stopped = new AbortController();
   private started: Promise<void> | undefined;
+  private readonly onAdvance = new Set<() => void>();
   private isUpToDate = false;
   private startError: Error | undefined;
   private recheck: NodeJS.Timeout | undefined;
@@ -95,6 +96,15 @@ export class TopicReader {
     return positions;
   }
 
+  /** Resolves once everything before these offsets (partition → offset) is handled, or when closed. */
+  async reached(topic: Topic, offsets: Record<number, string>): Promise<void> {
+    const isBehind = ([partition, offset]: [string, string]): boolean =>
+      (this.partitions.get(keyOf(this.client.topic(topic), Number(partition)))?.position ?? 0n) < BigInt(offset);
+    while (!this.stopped.signal.aborted && Object.entries(offsets).some(isBehind)) {
+      await new Promise<void>((resolve) => this.onAdvance.add(resolve));
+    }
+  }
+
   /** Partitions are assigned and Kafka answers. */
   isConnected(): boolean {
     return this.loop.isConnected();
@@ -109,6 +119,7 @@ export class TopicReader {
     clearTimeout(this.recheck);
     await this.loop.close(5_000);
     this.resolveAssigned?.();
+    for (const resolve of this.onAdvance) resolve();
   }
 
   private async begin(): Promise<void> {
@@ -197,6 +208,8 @@ export class TopicReader {
       return;
     }
     known.position = next;
+    for (const resolve of this.onAdvance) resolve();
+    this.onAdvance.clear();
     if (known.goal !== undefined) this.checkCaughtUp();
   }
 

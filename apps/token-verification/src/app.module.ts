@@ -1,0 +1,102 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Registry } from 'prom-client';
+import { KafkaClient } from '#kafka/client.js';
+import { BatchPublisher } from '#kafka/publisher.js';
+import { SecretHolders } from '#platform/api-key.guard.js';
+import type { Logger } from '#platform/logging.js';
+import { ServiceModule } from '#platform/service.module.js';
+import { ProviderRegistry } from '#providers/registry.js';
+import type { VerificationConfig } from './config.js';
+import { RevocationView } from './domain/revocation-view.js';
+import { INTROSPECTION_CLIENTS, IntrospectionController } from './introspection.controller.js';
+import { fetchKeySet } from './keys/fetch-key-set.js';
+import { KeyStore } from './keys/key-store.js';
+import { ProviderKeys } from './keys/provider-keys.js';
+import { Lifetime } from './lifetime.js';
+import { VERIFICATION_OPEN_API } from './open-api.js';
+import { SignInReporter } from './sign-in-reporter.js';
+import { TokenService } from './token-service.js';
+import { TokensController } from './tokens.controller.js';
+import { VerificationMetrics } from './verification-metrics.js';
+import { VerifiedCache } from './verified-cache.js';
+import { Verifier } from './verifier.js';
+import { ViewFeed } from './view-feed.js';
+
+@Module({})
+export class AppModule {
+  static forRoot(config: VerificationConfig, logger: Logger, registry: Registry): DynamicModule {
+    const client = new KafkaClient(config.kafka, logger);
+    const publisher = new BatchPublisher(client);
+    const providers = new ProviderRegistry(client, logger);
+    const view = new RevocationView();
+    const store = new KeyStore(config.keys.dir);
+    const keys = new ProviderKeys({
+      settings: config.keys,
+      fetch: (url) => fetchKeySet(url, config.allowLocalHosts),
+      load: (url) => store.load(url),
+      store: (set) => store.store(set),
+      now: Date.now,
+      logger,
+    });
+    const ageMs = (): number => view.ageMs(Date.now(), performance.now());
+    const metrics = new VerificationMetrics(registry, {
+      ageMs,
+      scopes: () => view.size,
+      keysAgeMs: () => keys.oldestAgeMs(Date.now()),
+    });
+    const feed = new ViewFeed({
+      client,
+      view,
+      logger,
+      suspensionOf: (providerId) => {
+        const rule = providers.get(providerId)?.suspension_rule;
+        return rule ? { metadataKey: rule.metadata_key, value: rule.value } : undefined;
+      },
+      onSkipped: (topic) => metrics.skippedRecord(topic),
+    });
+    const staleness = (): string | undefined =>
+      feed.problem() ?? (ageMs() <= config.maxStalenessMs ? undefined : 'the newest heartbeat of the relay is too old');
+    const verifier = new Verifier({
+      view,
+      isFresh: () => staleness() === undefined,
+      providersOf: (issuer) => providers.byIssuer(issuer),
+      keysOf: (provider) => keys.of(provider),
+      cache: new VerifiedCache(config.cacheMax),
+      now: Date.now,
+    });
+    const service = new TokenService(verifier, view, new SignInReporter(publisher), metrics);
+    return {
+      module: AppModule,
+      imports: [
+        ServiceModule.forRoot({
+          logger,
+          registry,
+          apiKeys: config.apiKeys,
+          openApi: VERIFICATION_OPEN_API,
+          readiness: [
+            { name: 'view', problem: staleness },
+            {
+              name: 'identity_providers',
+              problem: () => (providers.isReady() ? undefined : 'the identity providers are not known yet'),
+            },
+          ],
+          facts: () => ({
+            as_of: service.asOf(),
+            view_age_ms: Number.isFinite(ageMs()) ? Math.round(ageMs()) : null,
+            scopes: view.size,
+          }),
+        }),
+      ],
+      controllers: [TokensController, IntrospectionController],
+      providers: [
+        { provide: TokenService, useValue: service },
+        { provide: INTROSPECTION_CLIENTS, useValue: new SecretHolders(config.introspectionClients) },
+        { provide: ProviderRegistry, useValue: providers },
+        {
+          provide: Lifetime,
+          useValue: new Lifetime({ client, publisher, providers, keys, feed, topics: config.topics, logger }),
+        },
+      ],
+    };
+  }
+}

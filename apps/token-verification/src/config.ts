@@ -1,0 +1,54 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
+import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
+import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
+import { encryptionKeys } from '#providers/sealing.js';
+
+const seconds = (byDefault: number) => z.coerce.number().positive().default(byDefault);
+
+/** All settings of token-verification, from the environment. */
+export const verificationConfig = z
+  .object({
+    ...serviceSettings,
+    ...kafkaSettings,
+    ...topicSettings,
+    RESCIND_API_KEYS: namedSecrets,
+    /** Unused here; checked, so that every service of an installation can be given the same settings. */
+    RESCIND_ENCRYPTION_KEYS: encryptionKeys.optional(),
+    /** Who may introspect (RFC 7662): client id and secret. */
+    RESCIND_INTROSPECTION_CLIENTS: namedSecrets.default([]),
+    /** How old the newest heartbeat may be before nobody is let in any more, ms. */
+    MAX_STALENESS_MS: z.coerce.number().int().min(100).default(5_000),
+    /** Where key sets are kept over a restart. Public keys alone. */
+    KEYS_DIR: z.string().default(join(tmpdir(), 'rescind-keys')),
+    KEYS_REFRESH_S: seconds(300),
+    KEYS_COOLDOWN_S: seconds(30),
+    KEYS_MAX_AGE_S: seconds(86_400),
+    /** Tokens whose checked signature is remembered. */
+    CACHE_MAX: z.coerce.number().int().min(0).default(20_000),
+    /** Development: key sets may be fetched over http, also from this machine. */
+    RESCIND_ALLOW_LOCAL_HOSTS: flag.default(false),
+  })
+  .transform((env) => ({
+    host: env.HOST,
+    port: env.PORT,
+    logLevel: env.LOG_LEVEL,
+    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    kafka: kafkaConfigFrom(env, 'token-verification'),
+    topics: topicOptionsFrom(env),
+    apiKeys: env.RESCIND_API_KEYS,
+    introspectionClients: env.RESCIND_INTROSPECTION_CLIENTS,
+    maxStalenessMs: env.MAX_STALENESS_MS,
+    keys: {
+      dir: env.KEYS_DIR,
+      refreshMs: env.KEYS_REFRESH_S * 1_000,
+      cooldownMs: env.KEYS_COOLDOWN_S * 1_000,
+      maxAgeMs: env.KEYS_MAX_AGE_S * 1_000,
+    },
+    cacheMax: env.CACHE_MAX,
+    allowLocalHosts: env.RESCIND_ALLOW_LOCAL_HOSTS,
+  }));
+
+export type VerificationConfig = z.infer<typeof verificationConfig>;

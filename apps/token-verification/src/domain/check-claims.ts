@@ -1,0 +1,95 @@
+import type { IdentityProviderData } from '#contracts/identity-provider.js';
+
+/** Why a token is not accepted, before the rule is asked. Stable codes. */
+export type TokenProblem =
+  | 'malformed'
+  | 'signature_invalid'
+  | 'algorithm_not_allowed'
+  | 'issuer_unknown'
+  | 'audience_mismatch'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'claim_missing'
+  /** Beyond the contract's list: somebody acts as another person, and the provider does not allow it (RFC 8693, 4.1). */
+  | 'claim_not_allowed';
+
+/** Whose token it is, in our words; times in seconds. */
+export interface Subject {
+  userId: string;
+  organizationId?: string;
+  sessionId?: string;
+  issuedAt: number;
+  expiresAt: number;
+  notBefore?: number;
+}
+
+type Claims = Readonly<Record<string, unknown>>;
+const MAX_ID_LENGTH = 255;
+
+/**
+ * Whether the claims of a genuine token fit its provider (RFC 7519, section 4.1; RFC 8725, sections 3.8 and 3.9). Says
+ * nothing of the time: {@link checkTimes} does, again at each use.
+ */
+export function checkClaims(claims: Claims, provider: IdentityProviderData): Subject | TokenProblem {
+  const { claim_mappings: names, kind } = provider;
+  const required = [
+    'exp',
+    'iat',
+    names.user_id,
+    ...(kind === 'workos' ? [names.session_id] : []),
+    ...provider.required_claims,
+  ];
+  if (required.some((name) => claims[name] === undefined || claims[name] === null)) return 'claim_missing';
+
+  const { exp, iat, nbf } = claims;
+  if (!isNumericDate(exp) || !isNumericDate(iat) || (nbf !== undefined && !isNumericDate(nbf))) return 'malformed';
+  const ids = [names.user_id, names.organization_id, names.session_id].map((name) => claims[name] ?? undefined);
+  if (!ids.every((id) => id === undefined || isId(id))) return 'malformed';
+
+  const audience = checkAudience(claims, provider);
+  if (audience) return audience;
+  if (claims['act'] !== undefined && !provider.allow_impersonation) return 'claim_not_allowed';
+
+  const [userId, organizationId, sessionId] = ids as [string, string | undefined, string | undefined];
+  return {
+    userId,
+    ...(organizationId === undefined ? {} : { organizationId }),
+    ...(sessionId === undefined ? {} : { sessionId }),
+    issuedAt: iat,
+    expiresAt: exp,
+    ...(nbf === undefined ? {} : { notBefore: nbf as number }),
+  };
+}
+
+/** Whether the token may be used at `now` (ms): `exp`, `nbf`, and an `iat` that has come. */
+export function checkTimes(subject: Subject, toleranceSeconds: number, now: number): TokenProblem | undefined {
+  const seconds = now / 1000;
+  if (seconds >= subject.expiresAt + toleranceSeconds) return 'expired';
+  const notBefore = Math.max(subject.notBefore ?? -Infinity, subject.issuedAt);
+  return seconds < notBefore - toleranceSeconds ? 'not_yet_valid' : undefined;
+}
+
+/**
+ * `aud` (RFC 7519, section 4.1.3) as the provider's policy says, and `client_id` wherever it is there. Real WorkOS tokens
+ * often have neither: then the key set, which belongs to one client, binds them.
+ */
+function checkAudience(claims: Claims, provider: IdentityProviderData): TokenProblem | undefined {
+  const { aud, client_id: clientId } = claims;
+  if (clientId !== undefined && typeof clientId !== 'string') return 'malformed';
+  if (clientId !== undefined && provider.client_id !== null && clientId !== provider.client_id)
+    return 'audience_mismatch';
+
+  if (aud === undefined) return provider.audience_policy === 'required' ? 'audience_mismatch' : undefined;
+  const given = Array.isArray(aud) ? (aud as unknown[]) : [aud];
+  if (given.length === 0 || !given.every((entry) => typeof entry === 'string')) return 'malformed';
+  const accepted =
+    provider.audience.length > 0 ? provider.audience : provider.client_id === null ? [] : [provider.client_id];
+  return given.some((entry) => accepted.includes(entry as string)) ? undefined : 'audience_mismatch';
+}
+
+/** Seconds since the epoch (RFC 7519, section 2), such that its milliseconds are still exact. */
+const isNumericDate = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= 8.64e12;
+
+const isId = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH;

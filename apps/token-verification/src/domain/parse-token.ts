@@ -1,0 +1,99 @@
+/** A JWS in compact serialization (RFC 7515, section 7.1), taken apart and not yet believed. */
+export interface ParsedToken {
+  header: Readonly<Record<string, unknown>> & { alg: string; kid?: string };
+  claims: Readonly<Record<string, unknown>>;
+  /** What was signed: `BASE64URL(header) . BASE64URL(payload)`. */
+  signingInput: string;
+  signature: Buffer;
+}
+
+export const MAX_TOKEN_LENGTH = 16_384;
+const MAX_DEPTH = 16;
+const SEGMENT = /^[A-Za-z0-9_-]+$/;
+const TYPES = new Set(['jwt', 'at+jwt']);
+
+/**
+ * Undefined unless the text is a JWT as RFC 7519 and RFC 8725 want it: three segments of canonical base64url, JSON objects
+ * in UTF-8 without a repeated member (RFC 7515, section 4), no `crit` and nothing of JWE, a `typ` that is none or says JWT.
+ */
+export function parseToken(token: string): ParsedToken | undefined {
+  if (token.length > MAX_TOKEN_LENGTH) return undefined;
+  const [first, second, third, ...rest] = token.split('.');
+  if (!first || !second || !third || rest.length > 0) return undefined;
+  const header = parseObject(decodeSegment(first));
+  const claims = parseObject(decodeSegment(second));
+  const signature = decodeSegment(third);
+  if (!header || !claims || !signature) return undefined;
+  const { alg, kid, typ } = header;
+  if (typeof alg !== 'string' || (kid !== undefined && typeof kid !== 'string')) return undefined;
+  if ('crit' in header || 'b64' in header || 'enc' in header || 'zip' in header) return undefined;
+  if (typ !== undefined && (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase().replace(/^application\//, '')))) {
+    return undefined;
+  }
+  return { header: header as ParsedToken['header'], claims, signingInput: `${first}.${second}`, signature };
+}
+
+/** Canonical base64url without padding (RFC 4648, sections 3.5 and 5): one text for the same bytes. */
+function decodeSegment(text: string): Buffer | undefined {
+  if (!SEGMENT.test(text)) return undefined;
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : undefined;
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function parseObject(bytes: Buffer | undefined): Record<string, unknown> | undefined {
+  if (!bytes) return undefined;
+  try {
+    const text = UTF8.decode(bytes);
+    if (!isShallowWithoutRepeats(text)) return undefined;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether no object in the text has two members of one name, and nothing lies deeper than {@link MAX_DEPTH}. Looks at
+ * strings and brackets alone: whether it is JSON at all, JSON.parse says.
+ */
+function isShallowWithoutRepeats(text: string): boolean {
+  const names: (Set<string> | undefined)[] = [];
+  let atName = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]!;
+    if (character === '"') {
+      const end = endOfString(text, i);
+      if (end < 0) return false;
+      const open = names.at(-1);
+      if (atName && open) {
+        const name = JSON.parse(text.slice(i, end + 1)) as string;
+        if (open.has(name)) return false;
+        open.add(name);
+        atName = false;
+      }
+      i = end;
+    } else if (character === '{' || character === '[') {
+      names.push(character === '{' ? new Set() : undefined);
+      if (names.length > MAX_DEPTH) return false;
+      atName = character === '{';
+    } else if (character === '}' || character === ']') {
+      names.pop();
+      atName = false;
+    } else if (character === ',') {
+      atName = names.at(-1) !== undefined;
+    }
+  }
+  return true;
+}
+
+function endOfString(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    if (text[i] === '\\') i += 1;
+    else if (text[i] === '"') return i;
+  }
+  return -1;
+}

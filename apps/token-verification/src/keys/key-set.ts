@@ -1,0 +1,157 @@
+import type { KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from '#platform/logging.js';
+import { type Algorithm, importKey, jwkSet, type VerificationKey } from './jwk.js';
+
+export interface KeySetSettings {
+  /** How often the source is asked, ms: a key that it has withdrawn is dropped within this time. */
+  refreshMs: number;
+  /** How long an unknown `kid` waits before it makes us ask again, ms. */
+  cooldownMs: number;
+  /** How long keys may be used while the source cannot be reached, ms. */
+  maxAgeMs: number;
+}
+
+/** What is kept on disk, so that a restart during an outage of the source still verifies. */
+export interface StoredKeySet {
+  url: string;
+  /** When the source said so, ms. */
+  fetchedAt: number;
+  keys: unknown[];
+}
+
+export interface KeySetParts {
+  url: string;
+  settings: KeySetSettings;
+  fetch(url: string): Promise<unknown>;
+  load(url: string): Promise<StoredKeySet | undefined>;
+  store(set: StoredKeySet): Promise<void>;
+  now(): number;
+  logger: Pick<Logger, 'warn' | 'info'>;
+}
+
+/** While the source cannot be asked, it is tried again after this. */
+const RETRY_MS = 1_000;
+
+export type Found = VerificationKey | 'unknown' | 'unavailable';
+
+/**
+ * The keys of one address (RFC 7517): kept, asked for again in time without anybody waiting, asked for at once where a
+ * `kid` is new (a rotation) but no oftener than the cooldown says, and by one request at a time. While the source is away
+ * the keys are used up to `maxAgeMs`; after that, and before there are any, nothing is known: `unavailable`.
+ */
+export class KeySet {
+  private keys: VerificationKey[] = [];
+  private imported: { jwk: unknown; key: VerificationKey | undefined }[] = [];
+  private fetchedAt = -Infinity;
+  private triedAt = -Infinity;
+  private failing = false;
+  private fetching: Promise<void> | undefined;
+  private loaded: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly parts: KeySetParts) {}
+
+  /** When the source last said which keys there are, ms; -Infinity: never. */
+  get asOf(): number {
+    return this.fetchedAt;
+  }
+
+  /** From now on it is asked for again in time, whether or not anybody needs it. */
+  start(): void {
+    this.timer ??= setInterval(() => void this.refresh(), this.parts.settings.refreshMs).unref();
+    void this.prepare();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** The key for a token; a token without `kid` gets one only where there is just one that fits. */
+  async find(kid: string | undefined, algorithm: Algorithm): Promise<Found> {
+    const known = this.peek(kid, algorithm);
+    if (known) return known;
+    await this.prepare();
+    if (!this.isUsable()) await this.refreshAfterCooldown();
+    else if (!this.match(kid, algorithm)) await this.refreshAfterCooldown();
+    if (!this.isUsable()) return 'unavailable';
+    const found = this.match(kid, algorithm);
+    if (found) return found;
+    // It may be a key that the source has made since; while it cannot be asked, nobody knows.
+    return this.failing ? 'unavailable' : 'unknown';
+  }
+
+  /** Without waiting for anybody; undefined where it would have to. */
+  peek(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
+    return this.isUsable() ? this.match(kid, algorithm) : undefined;
+  }
+
+  /** Whether a key that has verified something is still among the keys. */
+  holds(key: KeyObject): boolean {
+    return this.isUsable() && this.keys.some((candidate) => candidate.key === key);
+  }
+
+  private match(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
+    const fitting = this.keys.filter(
+      (key) => key.algorithms.includes(algorithm) && (kid === undefined || key.kid === kid),
+    );
+    return fitting.length === 1 || kid !== undefined ? fitting[0] : undefined;
+  }
+
+  private isUsable(): boolean {
+    return this.keys.length > 0 && this.parts.now() - this.fetchedAt < this.parts.settings.maxAgeMs;
+  }
+
+  private prepare(): Promise<void> {
+    this.loaded ??= (async () => {
+      const stored = await this.parts.load(this.parts.url);
+      if (stored) this.take(stored.keys, stored.fetchedAt);
+      if (this.parts.now() - this.fetchedAt >= this.parts.settings.refreshMs) await this.refresh();
+    })();
+    return this.loaded;
+  }
+
+  private async refreshAfterCooldown(): Promise<void> {
+    const pauseMs = this.failing ? RETRY_MS : this.parts.settings.cooldownMs;
+    if (this.fetching || this.parts.now() - this.triedAt >= pauseMs) await this.refresh();
+  }
+
+  private refresh(): Promise<void> {
+    this.fetching ??= this.fetchOnce().finally(() => (this.fetching = undefined));
+    return this.fetching;
+  }
+
+  private async fetchOnce(): Promise<void> {
+    const { url, fetch, store, now, logger } = this.parts;
+    this.triedAt = now();
+    try {
+      const { keys } = jwkSet.parse(await fetch(url));
+      const fetchedAt = now();
+      // Also a set without a usable key is what the source says: nothing is verified any more, and nobody gets in.
+      this.take(keys, fetchedAt);
+      if (this.keys.length === 0) throw new Error('there is no key in the set that can check signatures');
+      this.failing = false;
+      await store({ url, fetchedAt, keys }).catch((error: unknown) =>
+        logger.warn({ err: error }, 'keys not kept on disk'),
+      );
+    } catch (error) {
+      this.failing = true;
+      const age_s = Math.round((now() - this.fetchedAt) / 1000);
+      logger.warn(
+        { err: error, jwks_uri: url, age_s: Number.isFinite(age_s) ? age_s : null },
+        'the keys could not be fetched',
+      );
+    }
+  }
+
+  /** A key that is the same as before stays the same object, so what it has verified stays verified. */
+  private take(raw: unknown[], fetchedAt: number): void {
+    const imported = raw.map((jwk) => {
+      const known = this.imported.find((entry) => isDeepStrictEqual(entry.jwk, jwk));
+      return known ?? { jwk, key: importKey(jwk) };
+    });
+    this.imported = imported;
+    this.keys = imported.flatMap(({ key }) => key ?? []);
+    this.fetchedAt = fetchedAt;
+  }
+}

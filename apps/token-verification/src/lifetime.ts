@@ -1,0 +1,51 @@
+import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { KafkaClient } from '#kafka/client.js';
+import type { BatchPublisher } from '#kafka/publisher.js';
+import { ensureTopics, type TopicOptions } from '#kafka/topics.js';
+import type { Logger } from '#platform/logging.js';
+import { untilDone } from '#platform/until-done.js';
+import type { ProviderRegistry } from '#providers/registry.js';
+import type { ProviderKeys } from './keys/provider-keys.js';
+import type { ViewFeed } from './view-feed.js';
+
+export interface LifetimeParts {
+  client: KafkaClient;
+  publisher: BatchPublisher;
+  providers: ProviderRegistry;
+  keys: ProviderKeys;
+  feed: ViewFeed;
+  topics: TopicOptions;
+  logger: Logger;
+}
+
+/** Starts without waiting for Kafka: until the view has caught up, the answer is 503. */
+export class Lifetime implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+
+  constructor(private readonly parts: LifetimeParts) {}
+
+  onApplicationBootstrap(): void {
+    const { client, publisher, providers, keys, feed, topics, logger } = this.parts;
+    void untilDone('fill the view', logger, this.stopping.signal, async () => {
+      for (const problem of await ensureTopics(client, topics)) logger.warn(problem, 'topic');
+      void publisher.start();
+      await providers.start();
+      await providers.ready;
+      // Settings first: what a `user.updated` means depends on its provider.
+      keys.follow(providers.all());
+      providers.onChange(() => keys.follow(providers.all()));
+      await feed.start();
+    });
+  }
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const { client, publisher, providers, keys, feed } = this.parts;
+    keys.stop();
+    await Promise.all([feed.stop(), providers.close(), publisher.close()]);
+    await client.close();
+  }
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { openApi } from '#platform/open-api.js';
+import { verifyBody } from './tokens.controller.js';
+
+const asOf = z.string().nullable().describe('The moment that the view is proved to have reached.');
+const verdict = z.union([
+  z.object({
+    active: z.literal(true),
+    user_id: z.string(),
+    organization_id: z.string().optional(),
+    session_id: z.string().optional(),
+    claims: z.record(z.string(), z.unknown()),
+    provider_id: z.string(),
+    as_of: asOf,
+  }),
+  z.object({ active: z.literal(false), reason: z.string(), as_of: asOf }),
+]);
+const unknown = { 503: ['view_stale', 'keys_unavailable'] };
+
+export const VERIFICATION_OPEN_API = openApi(
+  { title: 'Rescind token-verification', description: 'Answers for JWTs: active, refused with a reason, or 503.' },
+  [
+    {
+      method: 'post',
+      path: '/v1/tokens/verify',
+      operationId: 'verifyToken',
+      summary: 'Judge a token',
+      body: verifyBody,
+      responses: { 200: { description: 'Active, or refused with a reason.', schema: verdict } },
+      problems: { 400: ['request_invalid'], ...unknown },
+    },
+    {
+      method: 'post',
+      path: '/oauth2/introspect',
+      operationId: 'introspectToken',
+      summary: 'Token introspection, RFC 7662',
+      security: 'basic',
+      body: z.object({
+        token: z.string(),
+        token_type_hint: z.string().optional(),
+        client_id: z.string().optional(),
+        client_secret: z.string().optional(),
+      }),
+      bodyType: 'application/x-www-form-urlencoded',
+      responses: {
+        200: {
+          description: 'The claims with active true, or just active false.',
+          schema: z.looseObject({ active: z.boolean() }),
+        },
+        400: { description: 'invalid_request', schema: z.object({ error: z.string() }) },
+        401: { description: 'invalid_client', schema: z.object({ error: z.string() }) },
+      },
+      problems: unknown,
+    },
+    {
+      method: 'get',
+      path: '/v1/forward-auth',
+      operationId: 'forwardAuth',
+      summary: "For a proxy: whose the caller's token is",
+      security: 'bearer_token',
+      responses: { 200: { description: 'X-Auth-User, X-Auth-Organization, X-Auth-Session, X-Auth-Provider.' } },
+      problems: { 401: ['token_missing', 'token_refused'], ...unknown },
+    },
+  ],
+);

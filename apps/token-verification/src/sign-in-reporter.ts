@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { SIGN_IN_TYPE, type SignInData } from '#contracts/sign-in.js';
+import { TOPICS } from '#contracts/topics.js';
+import type { BatchPublisher } from '#kafka/publisher.js';
+import type { Verified } from './verified-cache.js';
+
+const REMEMBERED = 100_000;
+
+/**
+ * Reports a person and their session when a valid token of theirs is first seen here, so that they appear. It never holds
+ * an answer up; what cannot be reported is forgotten, and reported at the next token.
+ */
+export class SignInReporter {
+  private young = new Set<string>();
+  private old = new Set<string>();
+
+  constructor(
+    private readonly publisher: Pick<BatchPublisher, 'publish'>,
+    private readonly now: () => Date = () => new Date(),
+  ) {}
+
+  seen({ provider, subject, claims }: Verified): void {
+    const { userId, organizationId, sessionId } = subject;
+    const key = `${provider.id} ${userId} ${sessionId ?? ''} ${organizationId ?? ''}`;
+    if (this.young.has(key) || this.old.has(key)) return;
+    this.remember(key);
+    const at = this.now().toISOString();
+    const data: SignInData = {
+      provider_id: provider.id,
+      user_id: userId,
+      ...(organizationId === undefined ? {} : { organization_id: organizationId }),
+      ...(sessionId === undefined ? {} : { session_id: sessionId }),
+      ...(typeof claims['email'] === 'string' ? { email: claims['email'] } : {}),
+      at,
+      seen_by: 'token-verification',
+    };
+    const event: CloudEvent<SignInData> = {
+      specversion: '1.0',
+      id: randomUUID(),
+      source: '/token-verification',
+      type: SIGN_IN_TYPE,
+      subject: userId,
+      time: at,
+      datacontenttype: 'application/json',
+      providerid: provider.id,
+      data,
+    };
+    this.publisher
+      .publish(TOPICS.signIns, {
+        key: userId,
+        value: Buffer.from(JSON.stringify(event)),
+        headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
+      })
+      .catch(() => {
+        this.young.delete(key);
+        this.old.delete(key);
+      });
+  }
+
+  private remember(key: string): void {
+    if (this.young.size >= REMEMBERED / 2) {
+      this.old = this.young;
+      this.young = new Set();
+    }
+    this.young.add(key);
+  }
+}

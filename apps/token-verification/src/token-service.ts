@@ -1,0 +1,40 @@
+import type { Verdict } from './verifier.js';
+import type { Verifier } from './verifier.js';
+import type { RevocationView } from './domain/revocation-view.js';
+import type { SignInReporter } from './sign-in-reporter.js';
+import type { VerificationMetrics } from './verification-metrics.js';
+import { Problem } from '#platform/problem.js';
+
+/** The one way to a verdict, for every route: counted, and a person who is seen for the first time is reported. */
+export class TokenService {
+  constructor(
+    private readonly verifier: Verifier,
+    private readonly view: RevocationView,
+    private readonly signIns: SignInReporter,
+    private readonly metrics: VerificationMetrics,
+  ) {}
+
+  /** Throws 503 `view_stale` or `keys_unavailable` where it cannot know. */
+  async judge(token: string): Promise<Exclude<Verdict, { kind: 'unknown' }>> {
+    const startedAt = performance.now();
+    const verdict = await this.verifier.verify(token);
+    this.metrics.judged(verdict, performance.now() - startedAt);
+    if (verdict.kind === 'unknown') throw unknown(verdict.code);
+    if (verdict.kind === 'active') this.signIns.seen(verdict.verified);
+    return verdict;
+  }
+
+  /** The moment that the view is proved to have reached, RFC 3339. */
+  asOf(): string | null {
+    return this.view.heartbeat?.at ?? null;
+  }
+}
+
+const DETAIL = {
+  view_stale: 'What was revoked lately may not be known here: let nobody in, ask again.',
+  keys_unavailable: "The provider's keys cannot be had: let nobody in, ask again.",
+};
+
+function unknown(code: keyof typeof DETAIL): Problem {
+  return new Problem(503, code, DETAIL[code], { headers: { 'retry-after': '1' } });
+}

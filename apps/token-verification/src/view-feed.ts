@@ -1,0 +1,104 @@
+import { Rejected } from '#contracts/rejected.js';
+import { decodeStateRecord } from '#contracts/revocation.js';
+import { TOPICS } from '#contracts/topics.js';
+import { decodeWorkOSRecord } from '#contracts/workos-event.js';
+import type { KafkaClient } from '#kafka/client.js';
+import type { ConsumedRecord } from '#kafka/record.js';
+import { TopicReader } from '#kafka/topic-reader.js';
+import type { Logger } from '#platform/logging.js';
+import { effectsOf, type SuspensionRule } from '#revocation/effects.js';
+import type { RevocationView } from './domain/revocation-view.js';
+
+export interface ViewFeedParts {
+  client: KafkaClient;
+  view: RevocationView;
+  suspensionOf(providerId: string): SuspensionRule | undefined;
+  logger: Logger;
+  onSkipped(topic: string): void;
+}
+
+/**
+ * Fills the view: from the compacted topic of states, and directly from `workos.events`, which is the fastest way. At the
+ * start the states come first, up to a heartbeat that says from where on the events are not among them yet; then the
+ * events from there; and then the states once more up to their end as of now, since the ones that the heartbeat speaks
+ * of may stand in another partition.
+ */
+export class ViewFeed {
+  private readonly states: TopicReader;
+  private events: TopicReader | undefined;
+  private caughtUp = false;
+  private stopped = false;
+
+  constructor(private readonly parts: ViewFeedParts) {
+    const { client, logger } = parts;
+    this.states = new TopicReader(client, {
+      topics: [TOPICS.revocationState],
+      onRecords: (records) => this.takeStates(records),
+      logger,
+    });
+  }
+
+  /** Resolves once the view holds everything that the topics held when it began. */
+  async start(): Promise<void> {
+    const { client, view, logger } = this.parts;
+    await this.states.start();
+    await this.states.caughtUp;
+    if (this.stopped) return;
+    const applied = view.heartbeat?.applied ?? {};
+    this.events = new TopicReader(client, {
+      topics: [TOPICS.workosEvents],
+      startAt: (_topic, partition) => applied[partition],
+      onRecords: (records) => this.takeEvents(records),
+      logger,
+    });
+    await this.events.start();
+    const ends = await client.endOffsets(TOPICS.revocationState);
+    await this.events.caughtUp;
+    await this.states.reached(TOPICS.revocationState, ends);
+    this.caughtUp = true;
+    if (!this.stopped) logger.info({ scopes: view.size }, 'the view has caught up');
+  }
+
+  /** Why the view may lack something; undefined where it does not. */
+  problem(): string | undefined {
+    if (!this.caughtUp) return 'the view has not caught up since the start';
+    return undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await Promise.all([this.states.close(), this.events?.close()]);
+  }
+
+  private takeStates(records: readonly ConsumedRecord[]): void {
+    for (const record of records) {
+      if (record.value === null) continue;
+      this.orSkip(record, (value) => {
+        const state = decodeStateRecord(value);
+        if (state.kind === 'scope') this.parts.view.takeState(state.data);
+        else this.parts.view.takeHeartbeat(state.data, performance.now());
+      });
+    }
+  }
+
+  private takeEvents(records: readonly ConsumedRecord[]): void {
+    for (const record of records) {
+      this.orSkip(record, (value) => {
+        const { event } = decodeWorkOSRecord(value);
+        this.parts.view.takeUpdates(effectsOf(event, this.parts.suspensionOf(event.providerId)));
+      });
+    }
+  }
+
+  /** What cannot be read is set aside by grants, for a person to look at; here it is counted. */
+  private orSkip(record: ConsumedRecord, take: (value: Buffer | null) => void): void {
+    try {
+      take(record.value);
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error;
+      const { topic, partition, offset } = record;
+      this.parts.onSkipped(topic);
+      this.parts.logger.warn({ topic, partition, offset, code: error.code, detail: error.detail }, 'record skipped');
+    }
+  }
+}
