@@ -1,0 +1,184 @@
+import { generateKeyPairSync, sign, verify } from 'node:crypto';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { RevocationView } from '../apps/token-verification/src/domain/revocation-view.js';
+import { KeySet } from '../apps/token-verification/src/keys/key-set.js';
+import { VerifiedCache } from '../apps/token-verification/src/verified-cache.js';
+import { Verifier } from '../apps/token-verification/src/verifier.js';
+import { peer } from './peers.js';
+import { median, type Row } from './row.js';
+
+const ISSUER = 'https://api.workos.com/user_management/client_01BENCH';
+const TOKENS = 2_000;
+const ROUNDS = 7;
+
+/** In process: floor: the bare RS256 check of node:crypto; peers: jose, fast-jwt, aws-jwt-verify, none of which asks for revocation. */
+export async function verification(): Promise<Row[]> {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'bench', use: 'sig', alg: 'RS256' };
+  const iat = Math.floor(Date.now() / 1_000);
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const tokens = Array.from({ length: TOKENS }, (_, index) => {
+    const claims = {
+      iss: ISSUER,
+      sub: `user_${index}`,
+      sid: `session_${index}`,
+      org_id: 'org_1',
+      jti: String(index),
+      iat,
+      exp: iat + 3_600,
+    };
+    const input = `${encode({ alg: 'RS256', typ: 'JWT', kid: 'bench' })}.${encode(claims)}`;
+    return `${input}.${sign('sha256', Buffer.from(input), privateKey).toString('base64url')}`;
+  });
+  const parts = tokens.map((token) => {
+    const end = token.lastIndexOf('.');
+    return { input: Buffer.from(token.slice(0, end)), signature: Buffer.from(token.slice(end + 1), 'base64url') };
+  });
+
+  const uncached = verifierWith(jwk, 0);
+  const cached = verifierWith(jwk, 2 * TOKENS);
+  const jwks = createLocalJWKSet({ keys: [jwk] as never });
+  const fast = (await peer<FastJwt>('fast-jwt')).createVerifier({
+    key: publicKey.export({ type: 'spki', format: 'pem' }),
+    allowedIss: ISSUER,
+  });
+  const fastCached = (await peer<FastJwt>('fast-jwt')).createVerifier({
+    key: publicKey.export({ type: 'spki', format: 'pem' }),
+    allowedIss: ISSUER,
+    cache: 2 * TOKENS,
+  });
+  const aws = (await peer<AwsJwtVerify>('aws-jwt-verify')).JwtRsaVerifier.create({
+    issuer: ISSUER,
+    audience: null,
+    jwksUri: 'https://keys.invalid/',
+  });
+  aws.cacheJwks({ keys: [jwk] });
+
+  const contenders = {
+    floor: (index: number) => verify('sha256', parts[index]!.input, publicKey, parts[index]!.signature) || fail(),
+    ours: async (index: number) => (await uncached.verify(tokens[index]!)).kind === 'active' || fail(),
+    cached: async (index: number) => (await cached.verify(tokens[index]!)).kind === 'active' || fail(),
+    jose: (index: number) => jwtVerify(tokens[index]!, jwks, { issuer: ISSUER }),
+    fastJwt: (index: number) => fast(tokens[index]!),
+    fastJwtCached: (index: number) => fastCached(tokens[index]!),
+    aws: (index: number) => aws.verifySync(tokens[index]!),
+  };
+  const rates = await inTurns(contenders);
+  const bestPeer = (names: (keyof typeof contenders)[]) =>
+    names
+      .map((name) => ({ name: String(name), value: rates[name] }))
+      .reduce((best, next) => (next.value > best.value ? next : best));
+  const peerUncached = bestPeer(['jose', 'fastJwt', 'aws']);
+  const peerAgain = bestPeer(['jose', 'fastJwtCached', 'aws']);
+  return [
+    {
+      name: 'token verification in process, each token new',
+      value: rates.ours,
+      unit: '/s',
+      floor: rates.floor,
+      peer: peerUncached,
+      ratio: rates.ours / rates.floor,
+      target: '≥ 0.85 of raw RS256',
+      met: rates.ours / rates.floor >= 0.85,
+    },
+    {
+      name: 'token verification in process, the same tokens again',
+      value: rates.cached,
+      unit: '/s',
+      floor: rates.floor,
+      peer: peerAgain,
+      ratio: rates.cached / peerAgain.value,
+      target: '≥ 5 × the best peer',
+      met: rates.cached / peerAgain.value >= 5,
+    },
+  ];
+}
+
+/** Operations a second of each, in turns; the first turn warms up. */
+async function inTurns<Name extends string>(
+  contenders: Record<Name, (index: number) => unknown>,
+): Promise<Record<Name, number>> {
+  const names = Object.keys(contenders) as Name[];
+  const rates = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const name of names) {
+      const started = performance.now();
+      for (let index = 0; index < TOKENS; index++) {
+        const result = contenders[name](index);
+        if (result instanceof Promise) await result;
+      }
+      if (round >= 0) rates[name].push((TOKENS * 1_000) / (performance.now() - started));
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, median(rates[name])])) as Record<Name, number>;
+}
+
+/** With 100,000 scopes in the view that make other people's access void. */
+function verifierWith(jwk: object, capacity: number): Verifier {
+  const view = new RevocationView();
+  for (let index = 0; index < 100_000; index++) {
+    view.takeState({
+      scope: `idp_bench/user:gone_${index}`,
+      provider_id: 'idp_bench',
+      closed_at: 'infinity',
+      opened_at: null,
+      tokens_before: null,
+      reason: 'user_deprovisioned',
+      source_event_id: `event_${index}`,
+      occurred_at: '2026-01-01T00:00:00.000Z',
+    });
+  }
+  const keys = new KeySet({
+    url: 'https://keys.invalid/',
+    settings: { refreshMs: 300_000, cooldownMs: 30_000, maxAgeMs: 86_400_000 },
+    fetch: async () => ({ keys: [jwk] }),
+    load: async () => undefined,
+    store: async () => undefined,
+    now: Date.now,
+    logger: { warn() {}, info() {} },
+  });
+  return new Verifier({
+    view,
+    isFresh: () => true,
+    providersOf: (issuer) => (issuer === ISSUER ? PROVIDERS : []),
+    keysOf: () => keys,
+    cache: new VerifiedCache(capacity),
+    now: Date.now,
+  });
+}
+
+const PROVIDERS: IdentityProviderData[] = [
+  {
+    id: 'idp_bench',
+    name: 'bench',
+    kind: 'workos',
+    issuers: [ISSUER],
+    jwks_uri: 'https://keys.invalid/',
+    client_id: 'client_01BENCH',
+    audience: [],
+    audience_policy: 'bound_by_keys',
+    algorithms: ['RS256'],
+    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
+    required_claims: [],
+    clock_tolerance_seconds: 5,
+    allow_impersonation: false,
+    suspension_rule: null,
+    api_base_url: null,
+    api_key: null,
+    webhook: null,
+    version: 1,
+    updated_at: '2026-01-01T00:00:00.000Z',
+  },
+];
+
+function fail(): never {
+  throw new Error('a good token was not accepted');
+}
+
+interface FastJwt {
+  createVerifier(options: object): (token: string) => unknown;
+}
+interface AwsJwtVerify {
+  JwtRsaVerifier: { create(options: object): { cacheJwks(jwks: object): void; verifySync(token: string): unknown } };
+}
