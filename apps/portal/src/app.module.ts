@@ -1,0 +1,71 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import type { Registry } from 'prom-client';
+import { KafkaClient } from '#kafka/client.js';
+import { FencedProducer } from '#kafka/fenced-producer.js';
+import { Database } from '#platform/database.js';
+import { DatabaseProblems } from '#platform/database-problems.js';
+import { Leader } from '#platform/leader.js';
+import type { Logger } from '#platform/logging.js';
+import { ServiceModule } from '#platform/service.module.js';
+import { ChangesController } from './changes.controller.js';
+import { CONFIG, type PortalConfig } from './config.js';
+import { ASK_FOR_KEY_SET, IdentityProvidersController } from './identity-providers.controller.js';
+import { backlog } from './identity-providers.sql.js';
+import { Lifetime } from './lifetime.js';
+import { PORTAL_OPEN_API } from './open-api.js';
+import { PortalMetrics } from './portal-metrics.js';
+import { PORTAL_SCHEMA, PUBLICATION_LOCK } from './portal-schema.js';
+import { Publication } from './publication.js';
+import { WebhookController } from './webhook.controller.js';
+
+/** One for the whole installation: of all portals that there ever were, only the newest leader can write. */
+const TRANSACTIONAL_ID = 'portal-publication';
+/** A change that Kafka has not taken for so long is one that the services do not follow. */
+const LATE_SECONDS = 5;
+
+@Module({})
+export class AppModule {
+  static forRoot(config: PortalConfig, logger: Logger, registry: Registry): DynamicModule {
+    const client = new KafkaClient(config.kafka, logger);
+    const database = new Database(config.database, PORTAL_SCHEMA);
+    const producer = new FencedProducer(client, { transactionalId: TRANSACTIONAL_ID });
+    const metrics = new PortalMetrics(registry, () => database.read(backlog).catch(() => undefined));
+    const publication = new Publication(producer, client, metrics, logger);
+    const leader = new Leader(config.database.url, PUBLICATION_LOCK, logger, (connection, signal) =>
+      publication.lead(connection, signal),
+    );
+    return {
+      module: AppModule,
+      imports: [
+        ServiceModule.forRoot({
+          logger,
+          registry,
+          apiKeys: config.apiKeys,
+          openApi: PORTAL_OPEN_API,
+          readiness: [
+            { name: 'database', problem: () => database.ping().then(() => undefined) },
+            {
+              name: 'publication',
+              problem: async () => {
+                if (leader.state === 'unknown')
+                  return 'it is not known who publishes changes: Kafka or the database is away';
+                const { changes, seconds } = await database.read(backlog);
+                return seconds > LATE_SECONDS ? `${changes} changes wait for Kafka` : undefined;
+              },
+            },
+          ],
+        }),
+      ],
+      controllers: [IdentityProvidersController, WebhookController, ChangesController],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: Database, useValue: database },
+        { provide: PortalMetrics, useValue: metrics },
+        { provide: ASK_FOR_KEY_SET, useValue: async () => undefined },
+        { provide: Lifetime, useValue: new Lifetime({ client, producer, database, leader }, config, logger) },
+        { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
+      ],
+    };
+  }
+}

@@ -1,0 +1,56 @@
+import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
+import type { KafkaClient } from '#kafka/client.js';
+import type { FencedProducer } from '#kafka/fenced-producer.js';
+import { ensureTopics } from '#kafka/topics.js';
+import type { Database } from '#platform/database.js';
+import type { Leader } from '#platform/leader.js';
+import type { Logger } from '#platform/logging.js';
+import { untilDone } from '#platform/until-done.js';
+import type { PortalConfig } from './config.js';
+
+export interface LifetimeParts {
+  client: KafkaClient;
+  producer: FencedProducer;
+  database: Database;
+  leader: Leader;
+}
+
+/** Starts without waiting for anybody, and goes to work when the database and Kafka are there. */
+export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly parts: LifetimeParts,
+    private readonly config: PortalConfig,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  private async run(): Promise<void> {
+    const { client, database, leader } = this.parts;
+    const until = (what: string, attempt: () => Promise<void>): Promise<boolean> =>
+      untilDone(what, this.logger, this.stopping.signal, attempt);
+    if (!(await until('prepare the database', () => database.start()))) return;
+    const connected = await until('connect to Kafka', async () => {
+      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+    });
+    if (connected) leader.start();
+  }
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const { client, producer, database, leader } = this.parts;
+    await this.running;
+    await leader.stop();
+    await producer.close();
+    await client.close();
+    await database.close();
+  }
+}

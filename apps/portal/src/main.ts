@@ -1,0 +1,17 @@
+import { loadConfig } from '#platform/config.js';
+import { createLogger } from '#platform/logging.js';
+import { createRegistry } from '#platform/metrics.js';
+import { createService, listen, main, type ServeOptions, stopOnSignal } from '#platform/serve.js';
+import { AppModule } from './app.module.js';
+import { portalConfig } from './config.js';
+import { Lifetime } from './lifetime.js';
+
+await main(async () => {
+  const config = loadConfig(portalConfig, process.env);
+  const logger = createLogger('portal', config.logLevel);
+  const options: ServeOptions = { ...config, logger };
+  const app = await createService(AppModule.forRoot(config, logger, createRegistry('portal')), options);
+  stopOnSignal(app, options);
+  await listen(app, options);
+  app.get(Lifetime).start();
+});

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { openApi } from '#platform/open-api.js';
+import { changeQuery, changeView } from './changes.controller.js';
+import { newProvider, providerChange } from './provider-settings.js';
+import { providerView } from './provider-view.js';
+import { enabledWebhookView, pastedSecret, secretView, webhookView } from './webhook.controller.js';
+
+const AWAY = { 503: ['database_unavailable'] } as const;
+const UNKNOWN = { 404: ['provider_unknown'] } as const;
+const DECLARED = { 409: ['declared_in_file'] } as const;
+
+/** What a pasted signing secret is refused with. */
+const NO_SECRET = [
+  'request_invalid',
+  'secret_blank',
+  'secret_is_api_key',
+  'secret_is_client_id',
+  'secret_is_id',
+  'secret_is_masked',
+  'secret_is_signature',
+  'secret_is_token',
+  'secret_is_url',
+  'secret_malformed',
+  'secret_too_long',
+  'secret_too_short',
+] as const;
+
+const PROVIDERS = '/v1/identity-providers';
+
+export const PORTAL_OPEN_API = openApi(
+  { title: 'Rescind portal', description: 'Identity providers, and the webhook endpoints and secrets of each.' },
+  [
+    {
+      method: 'post',
+      path: PROVIDERS,
+      operationId: 'createIdentityProvider',
+      summary: 'Add an identity provider',
+      body: newProvider,
+      responses: { 201: { description: 'Added; the services follow within a second.', schema: providerView } },
+      problems: { 400: ['request_invalid'], ...AWAY },
+    },
+    {
+      method: 'get',
+      path: PROVIDERS,
+      operationId: 'listIdentityProviders',
+      summary: 'All identity providers',
+      responses: {
+        200: {
+          description: 'All of them.',
+          schema: z.object({ data: z.array(providerView), next_cursor: z.null() }),
+        },
+      },
+      problems: AWAY,
+    },
+    {
+      method: 'get',
+      path: `${PROVIDERS}/{id}`,
+      operationId: 'getIdentityProvider',
+      summary: 'One identity provider, without its secrets',
+      responses: { 200: { description: 'The provider.', schema: providerView } },
+      problems: { ...UNKNOWN, ...AWAY },
+    },
+    {
+      method: 'patch',
+      path: `${PROVIDERS}/{id}`,
+      operationId: 'changeIdentityProvider',
+      summary: 'Change what is given; null sets a field back to its default',
+      body: providerChange,
+      responses: { 200: { description: 'The provider, changed.', schema: providerView } },
+      problems: { 400: ['request_invalid'], ...UNKNOWN, 409: ['declared_in_file', 'claim_mapping_locked'], ...AWAY },
+    },
+    {
+      method: 'delete',
+      path: `${PROVIDERS}/{id}`,
+      operationId: 'deleteIdentityProvider',
+      summary: 'Delete an identity provider with its webhook and secrets',
+      responses: { 204: { description: 'Deleted.' } },
+      problems: { ...UNKNOWN, ...DECLARED, ...AWAY },
+    },
+    {
+      method: 'post',
+      path: `${PROVIDERS}/{id}/webhook`,
+      operationId: 'enableWebhook',
+      summary: 'Enable the webhook endpoint; again: one more generated secret under the same URL',
+      responses: {
+        201: { description: 'Enabled. The secret is shown this once.', schema: enabledWebhookView },
+        200: {
+          description: 'It was enabled: the same URL, and a new secret beside the newest one of before.',
+          schema: enabledWebhookView,
+        },
+      },
+      problems: { ...UNKNOWN, ...DECLARED, ...AWAY },
+    },
+    {
+      method: 'get',
+      path: `${PROVIDERS}/{id}/webhook`,
+      operationId: 'getWebhook',
+      summary: 'The endpoint, its live secrets (never what they are) and the events to subscribe to',
+      responses: { 200: { description: 'The endpoint.', schema: webhookView } },
+      problems: { 404: ['provider_unknown', 'webhook_not_enabled'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: `${PROVIDERS}/{id}/webhook/secrets`,
+      operationId: 'pasteWebhookSecret',
+      summary: 'Paste the signing secret that WorkOS shows; two pasted ones may be live',
+      body: pastedSecret,
+      responses: {
+        201: { description: 'Live.', schema: secretView },
+        200: { description: 'This very secret was live already.', schema: secretView },
+      },
+      problems: {
+        400: NO_SECRET,
+        ...UNKNOWN,
+        409: ['declared_in_file', 'webhook_not_enabled', 'webhook_secrets_full'],
+        ...AWAY,
+      },
+    },
+    {
+      method: 'delete',
+      path: `${PROVIDERS}/{id}/webhook/secrets/{secretId}`,
+      operationId: 'retireWebhookSecret',
+      summary: 'Retire a secret: what it signs is refused',
+      responses: { 204: { description: 'Retired; also where it was before.' } },
+      problems: { 404: ['provider_unknown', 'webhook_secret_unknown'], ...DECLARED, ...AWAY },
+    },
+    {
+      method: 'get',
+      path: '/v1/audit',
+      operationId: 'listChanges',
+      summary: 'Who changed what, newest first',
+      query: changeQuery,
+      responses: {
+        200: {
+          description: 'One page.',
+          schema: z.object({ data: z.array(changeView), next_cursor: z.string().nullable() }),
+        },
+      },
+      problems: { 400: ['request_invalid'], ...AWAY },
+    },
+  ],
+);

@@ -1,0 +1,13 @@
+import type { DatabaseSchema } from '#platform/database.js';
+import { CreatePortal1767225600000 } from './migrations/1767225600000-create-portal.js';
+
+/** The portal's number in the two-number keys of advisory locks. */
+const LOCK_SPACE = 0x5e5c1e;
+
+export const PORTAL_SCHEMA: DatabaseSchema = {
+  name: 'portal',
+  migrations: [CreatePortal1767225600000],
+  migrationLock: [LOCK_SPACE, 1],
+};
+
+export const PUBLICATION_LOCK = { name: 'portal-publication', key: [LOCK_SPACE, 2] } as const;

@@ -1,0 +1,44 @@
+import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent, identityProviderSource } from '#contracts/cloud-event.js';
+import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { TOPICS } from '#contracts/topics.js';
+import type { OutgoingRecord } from '#kafka/record.js';
+import type { ProviderRow } from './identity-providers.sql.js';
+
+/** What the services need to know of a provider. Secrets are sealed; those that were retired are gone. */
+export function providerData(row: ProviderRow): IdentityProviderData {
+  const { jwks_uri_source: _, ...settings } = row.settings;
+  return {
+    id: row.id,
+    ...settings,
+    api_key: row.api_key,
+    webhook: row.webhook && {
+      endpoint_token_sha256: row.webhook.token_sha256,
+      secrets: row.webhook.secrets
+        .filter(({ retired_at }) => retired_at === null)
+        .map(({ id, sealed, origin, created_at }) => ({ id, sealed, origin, created_at })),
+    },
+    version: row.version,
+    updated_at: row.updated_at.toISOString(),
+  };
+}
+
+/** The record on `identity.providers`; without a value where the provider was deleted. */
+export function providerRecord(row: ProviderRow): OutgoingRecord & { topic: typeof TOPICS.identityProviders } {
+  const event: CloudEvent<IdentityProviderData> = {
+    specversion: '1.0',
+    id: `${row.id}/${row.version}`,
+    source: identityProviderSource(row.id),
+    type: IDENTITY_PROVIDER_TYPE,
+    subject: row.id,
+    time: row.updated_at.toISOString(),
+    datacontenttype: 'application/json',
+    providerid: row.id,
+    data: providerData(row),
+  };
+  return {
+    topic: TOPICS.identityProviders,
+    key: row.id,
+    value: row.deleted_at === null ? Buffer.from(JSON.stringify(event)) : null,
+    headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
+  };
+}
