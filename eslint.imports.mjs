@@ -34,7 +34,7 @@ export const importRule = [
     noApps,
     noOtherFolder,
     only(
-      '#contracts/|#revocation/|node:crypto$',
+      '#contracts/|#revocation/|node:(crypto|buffer)$',
       'A domain folder imports only contracts, the rule and its own files.',
     ),
   ),
