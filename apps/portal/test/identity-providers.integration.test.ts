@@ -175,7 +175,7 @@ test('a confirmed group claim is changed only on purpose', async () => {
     claim_mappings: { organization_id: 'org_id' },
     confirm_claim_mappings: true,
   });
-  expect(confirmed.body.claim_mapping_confirmed_at).not.toBeNull();
+  expect(confirmed.body.claim_mappings_confirmed_at).not.toBeNull();
 
   const refused = await portal.call('PATCH', path, remap);
   expect(refused).toMatchObject({
