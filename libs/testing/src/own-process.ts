@@ -1,65 +1,93 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 
-/** A port of 127.0.0.1 that is free now: the one asked for, or any. */
-export async function freePort(wanted = 0): Promise<number> {
-  const server = createServer();
-  try {
-    server.listen(wanted, '127.0.0.1');
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  } finally {
-    server.close();
-  }
+export interface OwnProcessOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  uid?: number;
+  gid?: number;
+  /** What ends it in good order; default SIGTERM. */
+  stopSignal?: NodeJS.Signals;
 }
 
-/** A process that we started, with its output in a file. */
+/** How long one whose starter has died may take to end in good order, in tenths of a second. */
+const ORPHAN_TENTHS = 80;
+
+/**
+ * Waits for the end of the process that started it, however that ended (its input is then at its end), and ends the process
+ * that it guards: by its signal, and by SIGKILL what has not ended by then.
+ */
+const GUARD = `
+read -r _
+kill -s "$2" "$1"; kill -s CONT "$1"
+n=0; while kill -0 "$1" && [ $n -lt ${ORPHAN_TENTHS} ]; do sleep 0.1; n=$((n+1)); done
+kill -s KILL "$1"`;
+
+/**
+ * A process that we started, with its output in a file. It does not outlive us, not even where we are killed; Ctrl-C does not
+ * reach it, so that whoever started it stops it in the right order.
+ */
 export class OwnProcess {
   private child: ChildProcess | undefined;
+  private readonly listeners: (() => void)[] = [];
 
   constructor(
     private readonly command: string,
     private readonly args: readonly string[],
-    private readonly logFile: string,
-    private readonly options: { cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number } = {},
+    readonly logFile: string,
+    private readonly options: OwnProcessOptions = {},
   ) {}
 
   get pid(): number | undefined {
-    return this.child?.pid;
+    return this.running ? this.child?.pid : undefined;
   }
 
   get running(): boolean {
-    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+    return this.child?.pid !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Called whenever it ends, whoever ended it. */
+  onExit(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   start(): void {
     if (this.running) return;
     mkdirSync(dirname(this.logFile), { recursive: true });
     const log = openSync(this.logFile, 'a');
-    this.child = spawn(this.command, this.args, { ...this.options, stdio: ['ignore', log, log] });
+    const { stopSignal = 'SIGTERM', ...options } = this.options;
+    const child = spawn(this.command, this.args, { ...options, stdio: ['ignore', log, log], detached: true });
     closeSync(log);
+    this.child = child;
+    const guard = child.pid === undefined ? undefined : guardOf(child.pid, stopSignal);
+    child.once('error', () => undefined); // it never ran: `running` says so
+    child.once('exit', () => {
+      guard?.kill('SIGKILL');
+      for (const listener of this.listeners) listener();
+    });
   }
 
   signal(signal: NodeJS.Signals): void {
     if (this.running) this.child!.kill(signal);
   }
 
-  /** A signal to end, and SIGKILL to what has not ended by then. */
-  async stop(timeoutMs = 10_000, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  /** Its own signal to end, and SIGKILL where it has not ended by then. Answers whether it ended in good order. */
+  async stop(timeoutMs = 10_000): Promise<boolean> {
     const child = this.child;
-    if (!child || !this.running) return;
+    if (!child || !this.running) return false;
     const ended = once(child, 'exit');
-    child.kill(signal);
+    child.kill(this.options.stopSignal ?? 'SIGTERM');
     child.kill('SIGCONT'); // a paused process would not hear it
     const late = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     await ended;
     clearTimeout(late);
+    return child.signalCode !== 'SIGKILL';
   }
 
+  /** SIGKILL. Resolves once it is gone. */
   async kill(): Promise<void> {
     const child = this.child;
     if (!child || !this.running) return;
@@ -67,19 +95,19 @@ export class OwnProcess {
     child.kill('SIGKILL');
     await ended;
   }
+
+  /** The end of its output. */
+  async lastWords(lines = 5): Promise<string> {
+    const text = await readFile(this.logFile, 'utf8').catch(() => '');
+    return text.trim().split('\n').slice(-lines).join('\n');
+  }
 }
 
-/** Asks again until the answer is not undefined; throws what `late` says after `timeoutMs`. */
-export async function until<T>(
-  ask: () => Promise<T | undefined> | T | undefined,
-  timeoutMs: number,
-  late: () => Error,
-): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (performance.now() > deadline) throw late();
-    await delay(25);
-  }
+function guardOf(pid: number, signal: NodeJS.Signals): ChildProcess {
+  const args = ['-c', GUARD, 'guard', String(pid), signal.slice('SIG'.length)];
+  const guard = spawn('sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  guard.once('error', () => undefined); // no such shell: then it may outlive us
+  guard.unref();
+  (guard.stdin as unknown as { unref?(): void } | null)?.unref?.();
+  return guard;
 }
