@@ -12,7 +12,10 @@ const isCurrent = async (source, output) => {
 };
 
 const current = new Set();
-for await (const file of glob(['{apps,libs,tools,bench,test}/**/*.ts'], { cwd: root, exclude: ['**/node_modules', 'apps/console'] })) {
+for await (const file of glob(['{apps,libs,tools,bench,test}/**/*.ts'], {
+  cwd: root,
+  exclude: ['**/node_modules', 'apps/console'],
+})) {
   if (file.endsWith('.d.ts') || file.endsWith('.test.ts')) continue;
   const source = join(root, file);
   const output = join(root, 'dist', file.replace(/\.ts$/, '.js'));
@@ -26,6 +29,9 @@ for await (const file of glob(['{apps,libs,tools,bench,test}/**/*.ts'], { cwd: r
   await utimes(output, atime, mtime); // the output carries its source's time, which is how the next run knows
 }
 // What has no source any more must not be started from dist.
-for await (const file of glob(['dist/{apps,libs,tools,bench,test}/**/*.js'], { cwd: root, exclude: ['dist/apps/console'] })) {
+for await (const file of glob(['dist/{apps,libs,tools,bench,test}/**/*.js'], {
+  cwd: root,
+  exclude: ['dist/apps/console'],
+})) {
   if (!current.has(join(root, file))) await rm(join(root, file));
 }

@@ -22,6 +22,7 @@ export class LocalStack {
   private file: Omit<StackFile, 'pids'> | undefined;
   private stopping: Promise<void> | undefined;
   private watching: NodeJS.Timeout | undefined;
+  private noting: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly place: Place,
@@ -49,7 +50,7 @@ export class LocalStack {
       ...configured,
     };
     this.watching = setInterval(() => void this.watchServers(), 250);
-    await this.writeFile();
+    await this.changed();
     this.terminal.say(`ready; ${this.place.stackFile} says where everything is`);
     return this.stackFile();
   }
@@ -71,7 +72,7 @@ export class LocalStack {
     const [kafka, postgres] = await Promise.allSettled([startKafka(options), startPostgres(options)]);
     if (kafka.status === 'fulfilled') this.kafka = kafka.value;
     if (postgres.status === 'fulfilled') this.postgres = postgres.value;
-    await this.rememberChildren();
+    await this.changed();
     if (kafka.status === 'rejected') throw kafka.reason;
     if (postgres.status === 'rejected') throw postgres.reason;
     this.terminal.say(`Kafka is ready (${kafka.value.brokers}), Postgres is ready`);
@@ -111,15 +112,19 @@ export class LocalStack {
     }
   }
 
-  private async changed(): Promise<void> {
-    await this.rememberChildren();
-    if (this.file) await this.writeFile();
+  /** One after the other, so that the newest ids are what stands there in the end. */
+  private changed(): Promise<void> {
+    this.noting = this.noting.then(async () => {
+      await this.rememberChildren();
+      if (this.file) await this.writeFile();
+    });
+    return this.noting;
   }
 
   private pids(): Record<string, number> {
     const all: [string, number | undefined][] = [
       ...this.services.map((service): [string, number | undefined] => [service.definition.name, service.pid]),
-      ['kafka', this.kafka?.local?.pid()],
+      ['kafka', this.kafka?.local?.pid],
       ['postgres', this.postgres?.local?.pid],
     ];
     return Object.fromEntries(all.filter((entry): entry is [string, number] => entry[1] !== undefined));
