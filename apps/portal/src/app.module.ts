@@ -8,8 +8,11 @@ import { DatabaseProblems } from '#platform/database-problems.js';
 import { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
 import { ServiceModule } from '#platform/service.module.js';
+import { discoverKeySet } from '#workos/discovery.js';
+import { guardedFetch } from '#workos/guarded-fetch.js';
 import { ChangesController } from './changes.controller.js';
 import { CONFIG, type PortalConfig } from './config.js';
+import { DiscoveryController, ISSUER_FETCH, type IssuerFetch } from './discovery.controller.js';
 import { ASK_FOR_KEY_SET, IdentityProvidersController } from './identity-providers.controller.js';
 import { backlog } from './identity-providers.sql.js';
 import { Lifetime } from './lifetime.js';
@@ -35,6 +38,12 @@ export class AppModule {
     const leader = new Leader(config.database.url, PUBLICATION_LOCK, logger, (connection, signal) =>
       publication.lead(connection, signal),
     );
+    // All that is fetched for one question shares its time.
+    const fetch: IssuerFetch = () => {
+      const { allowLocalHosts, discoveryTimeoutMs: timeoutMs } = config;
+      const signal = AbortSignal.timeout(timeoutMs);
+      return { allowLocalHosts, fetch: (url) => guardedFetch(url, { allowLocalHosts, timeoutMs, signal }) };
+    };
     return {
       module: AppModule,
       imports: [
@@ -57,12 +66,13 @@ export class AppModule {
           ],
         }),
       ],
-      controllers: [IdentityProvidersController, WebhookController, ChangesController],
+      controllers: [DiscoveryController, IdentityProvidersController, WebhookController, ChangesController],
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: Database, useValue: database },
         { provide: PortalMetrics, useValue: metrics },
-        { provide: ASK_FOR_KEY_SET, useValue: async () => undefined },
+        { provide: ISSUER_FETCH, useValue: fetch },
+        { provide: ASK_FOR_KEY_SET, useValue: (issuer: string) => discoverKeySet(issuer, fetch()) },
         { provide: Lifetime, useValue: new Lifetime({ client, producer, database, leader }, config, logger) },
         { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
       ],

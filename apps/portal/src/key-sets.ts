@@ -1,4 +1,5 @@
-import { clientIdOf, type KeySet, type NewProvider, WORKOS_API } from './provider-settings.js';
+import { WORKOS_API } from '#workos/issuer-shape.js';
+import { clientIdOf, type KeySet, type NewProvider } from './provider-settings.js';
 
 export type KeySetQuestion = Pick<NewProvider, 'kind' | 'issuers' | 'client_id' | 'jwks_uri' | 'api_base_url'>;
 

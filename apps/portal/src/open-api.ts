@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { openApi } from '#platform/open-api.js';
 import { changeQuery, changeView } from './changes.controller.js';
+import { discoverRequest, discoveryView } from './discovery.controller.js';
 import { newProvider, providerChange } from './provider-settings.js';
 import { providerView } from './provider-view.js';
 import { enabledWebhookView, pastedSecret, secretView, webhookView } from './webhook.controller.js';
@@ -25,11 +26,57 @@ const NO_SECRET = [
   'secret_too_short',
 ] as const;
 
+/** What a pasted issuer is refused with; `detail` says what to paste instead, `suggestion` where it can be told. */
+const NO_ISSUER = [
+  'client_unknown',
+  'discovery_failed',
+  'discovery_is_html',
+  'discovery_malformed',
+  'discovery_not_found',
+  'discovery_not_json',
+  'discovery_redirected',
+  'discovery_timeout',
+  'discovery_too_large',
+  'issuer_address_not_allowed',
+  'issuer_blank',
+  'issuer_has_credentials',
+  'issuer_has_query',
+  'issuer_host_disguised',
+  'issuer_host_unknown',
+  'issuer_is_api_key',
+  'issuer_is_dashboard_url',
+  'issuer_is_http',
+  'issuer_is_id',
+  'issuer_is_sso_connection',
+  'issuer_is_template',
+  'issuer_is_token',
+  'issuer_is_webhook_secret',
+  'issuer_is_website',
+  'issuer_mismatch',
+  'issuer_not_a_url',
+  'issuer_not_of_workos',
+  'issuer_tls_failed',
+  'issuer_unreachable',
+  'issuer_without_client_id',
+  'jwks_empty',
+  'jwks_malformed',
+  'jwks_not_allowed',
+] as const;
+
 const PROVIDERS = '/v1/identity-providers';
 
 export const PORTAL_OPEN_API = openApi(
   { title: 'Rescind portal', description: 'Identity providers, and the webhook endpoints and secrets of each.' },
   [
+    {
+      method: 'post',
+      path: `${PROVIDERS}/discover`,
+      operationId: 'discoverIssuer',
+      summary: 'What a pasted issuer is, and everything that adding it needs',
+      body: discoverRequest,
+      responses: { 200: { description: 'Recognised; the warnings say what to look at.', schema: discoveryView } },
+      problems: { 400: ['request_invalid'], 422: NO_ISSUER },
+    },
     {
       method: 'post',
       path: PROVIDERS,

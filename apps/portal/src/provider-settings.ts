@@ -112,7 +112,6 @@ export const providerSettings = z.object({
 });
 export type ProviderSettings = z.output<typeof providerSettings>;
 
-export const WORKOS_API = 'https://api.workos.com';
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /** Where the keys are, and how that is known. */
@@ -203,7 +202,7 @@ export function settingsProblems(settings: ProviderSettings, allowLocal: boolean
   if (settings.audience_policy === 'required' && settings.audience.length === 0) {
     add('audience', 'is needed where audience_policy is required: say what `aud` must be');
   }
-  if (settings.kind === 'workos' && settings.client_id === null && settings.jwks_uri_source !== 'given') {
+  if (settings.kind === 'workos' && settings.client_id === null && settings.jwks_uri_source === 'well_known') {
     add('client_id', 'is needed: this issuer does not tell whose keys sign its tokens (it begins with client_)');
   }
   return problems;
