@@ -21,15 +21,18 @@ const FOLDER = `kafka-${KAFKA_VERSION}-${createHash('sha256').update(POM).digest
 const FETCH_TIMEOUT_MS = 10 * 60_000;
 const PROGRESS_EVERY_MS = 2_000;
 
+export interface FetchOptions {
+  onProgress?: ((what: string) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  env?: NodeJS.ProcessEnv;
+}
+
 /**
  * The folder of Apache Kafka's jars, fetched from Maven Central the first time. Whoever fetches at the same time, only whole
  * folders are ever seen. Throws {@link CannotRun} where Java or Maven is missing, or the registry out of reach.
  */
-export async function kafkaJars(
-  cache: string,
-  onProgress: (what: string) => void = () => undefined,
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<string> {
+export async function kafkaJars(cache: string, options: FetchOptions = {}): Promise<string> {
+  const { env = process.env } = options;
   const jars = join(cache, FOLDER);
   const fetched = existsSync(jars);
   await requireJava({ maven: !fetched, env });
@@ -38,7 +41,7 @@ export async function kafkaJars(
   try {
     await mkdir(work, { recursive: true });
     await writeFile(join(work, 'pom.xml'), POM);
-    await fetchInto(work, onProgress, env);
+    await fetchInto(work, options);
     await rename(join(work, 'jars'), jars).catch((error: unknown) => {
       if (!existsSync(jars)) throw error; // somebody else was faster
     });
@@ -48,10 +51,17 @@ export async function kafkaJars(
   return jars;
 }
 
-async function fetchInto(work: string, onProgress: (what: string) => void, env: NodeJS.ProcessEnv): Promise<void> {
+async function fetchInto(
+  work: string,
+  { onProgress = () => undefined, signal, env = process.env }: FetchOptions,
+): Promise<void> {
   onProgress(`fetching Kafka ${KAFKA_VERSION} (about 45 MB, the first time only)`);
   const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${join(work, 'jars')}`];
-  const maven = spawn('mvn', ['-B', '-f', join(work, 'pom.xml'), ...goal], { timeout: FETCH_TIMEOUT_MS, env });
+  const maven = spawn('mvn', ['-B', '-f', join(work, 'pom.xml'), ...goal], {
+    timeout: FETCH_TIMEOUT_MS,
+    env,
+    ...(signal ? { signal } : {}),
+  });
   let output = '';
   let kilobytes = 0;
   const read = (chunk: Buffer): void => {

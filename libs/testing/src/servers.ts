@@ -27,13 +27,15 @@ export interface ServerOptions {
   /** Whether commits must survive the machine. */
   durable: boolean;
   onProgress?: (what: string) => void;
+  /** Ends a fetch that is under way. */
+  signal?: AbortSignal;
 }
 
 /**
  * A real Kafka: the one that `KAFKA_BROKERS` names, or a container where a Docker engine answers, or our own process where
  * there are Java 17 and Maven. Throws `CannotRun` where there is none of them.
  */
-export async function startKafka({ dir, cache, durable, onProgress }: ServerOptions): Promise<KafkaServer> {
+export async function startKafka({ dir, cache, durable, onProgress, signal }: ServerOptions): Promise<KafkaServer> {
   const given = process.env['KAFKA_BROKERS'];
   if (given) return { brokers: given, stop: async () => undefined };
   if (await hasDocker()) {
@@ -41,7 +43,10 @@ export async function startKafka({ dir, cache, durable, onProgress }: ServerOpti
     const { address, stop } = await kafkaContainer(durable ? dir : undefined);
     return { brokers: address, stop };
   }
-  const local = await LocalKafka.create({ jars: await kafkaJars(cache, onProgress), dir: join(dir, 'kafka') });
+  const local = await LocalKafka.create({
+    jars: await kafkaJars(cache, { onProgress, signal }),
+    dir: join(dir, 'kafka'),
+  });
   return startOrStop(local, { brokers: local.brokers, stop: () => local.stop(), local });
 }
 

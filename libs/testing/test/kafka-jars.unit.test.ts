@@ -18,7 +18,7 @@ afterEach(async () => {
 
 const installed = (name: string, script: string) =>
   writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-const fetched = () => kafkaJars(cache, undefined, { PATH: bin });
+const fetched = () => kafkaJars(cache, { env: { PATH: bin } });
 const JAVA_17 = `echo 'openjdk version "17.0.15" 2025-04-15' >&2`;
 /** Answers its version; everything else goes as told. */
 const maven = (otherwise: string) => `[ "$1" = -v ] && exit 0\n${otherwise}`;

@@ -1,8 +1,10 @@
-import type { Settings } from './settings.js';
+import { eventually } from '#testing/eventually.js';
+import { apiOf } from './api.js';
 import type { ServiceName } from './services.js';
+import type { Settings } from './settings.js';
 
 /** The events that Rescind asks WorkOS for. */
-export const SUBSCRIBED_EVENTS = [
+const SUBSCRIBED_EVENTS = [
   'user.created',
   'user.updated',
   'user.deleted',
@@ -32,81 +34,73 @@ export interface StackFile {
   pids: Record<string, number>;
 }
 
-type Json = Record<string, unknown>;
+type Urls = Record<ServiceName, string>;
 
-/** Over HTTP alone, as an administrator would: the sandbox as identity provider, and its webhooks switched on. */
-export async function configure(
-  urls: Record<ServiceName, string>,
-  settings: Settings,
-): Promise<Pick<StackFile, 'provider' | 'webhook'>> {
-  const portal = caller(urls.portal, settings.adminApiKey);
-  const sandbox = caller(urls.sandbox, settings.sandboxApiKey);
-  const clientId = settings.sandboxClientId;
-  const found = (await sandbox('GET', `/user_management/${clientId}/.well-known/openid-configuration`)) as {
-    issuer: string;
-    jwks_uri: string;
-  };
+/** Over HTTP alone, as an administrator would: the sandbox as identity provider. The one of an earlier start is changed. */
+export async function registerProvider(urls: Urls, settings: Settings): Promise<StackFile['provider']> {
+  const portal = apiOf(urls.portal, settings.adminApiKey);
+  const { sandboxClientId: clientId, sandboxApiKey: apiKey } = settings;
+  const discovery = await apiOf(urls.sandbox, apiKey)(
+    'GET',
+    `/user_management/${clientId}/.well-known/openid-configuration`,
+  );
+  const [issuer, jwksUri] = [String(discovery['issuer']), String(discovery['jwks_uri'])];
   const wanted = {
     name: 'WorkOS sandbox',
-    kind: 'workos',
-    issuers: [found.issuer],
-    jwks_uri: found.jwks_uri,
+    issuers: [issuer],
+    jwks_uri: jwksUri,
     client_id: clientId,
     audience: clientId,
     audience_policy: 'if_present',
     claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
     api_base_url: urls.sandbox,
-    api_key: settings.sandboxApiKey,
+    api_key: apiKey,
   };
-  const providers = (await portal('GET', '/v1/identity-providers'))['data'] as { id: string }[];
-  const kept =
-    settings.provider && providers.find(({ id }) => id === settings.provider!.id) ? settings.provider : undefined;
-  const { kind: _, ...changeable } = wanted;
-  const id = kept
-    ? String((await portal('PATCH', `/v1/identity-providers/${kept.id}`, changeable))['id'])
-    : String((await portal('POST', '/v1/identity-providers', wanted))['id']);
-
-  let webhook = kept?.webhook;
-  if (!webhook || !webhook.url.startsWith(`${urls.webhookIngress}/`)) {
-    const enabled = await portal('POST', `/v1/identity-providers/${id}/webhook`);
-    webhook = { url: String(enabled['url']), secret: String(enabled['secret'] ?? webhook?.secret) };
-  }
-  // The sandbox has forgotten its endpoints; it makes a secret of its own, as WorkOS does, which is pasted into the portal.
-  const endpoint = await sandbox('POST', '/webhook_endpoints', {
-    endpoint_url: webhook.url,
-    events: SUBSCRIBED_EVENTS,
-  });
-  const secrets = (await portal('GET', `/v1/identity-providers/${id}/webhook`))['secrets'] as {
-    id: string;
-    origin: string;
-  }[];
-  for (const secret of secrets.filter(({ origin }) => origin === 'pasted')) {
-    await portal('DELETE', `/v1/identity-providers/${id}/webhook/secrets/${secret.id}`);
-  }
-  await portal('POST', `/v1/identity-providers/${id}/webhook/secrets`, { secret: endpoint['secret'] });
-  settings.provider = { id, webhook };
-  return {
-    provider: {
-      id,
-      issuer: found.issuer,
-      jwksUri: found.jwks_uri,
-      clientId,
-      audience: clientId,
-      apiKey: settings.sandboxApiKey,
-    },
-    webhook,
-  };
+  const known = (await portal('GET', '/v1/identity-providers'))['data'] as { id: string; client_id: string | null }[];
+  const kept = known.find(({ client_id }) => client_id === clientId);
+  const provider = kept
+    ? await portal('PATCH', `/v1/identity-providers/${kept.id}`, wanted)
+    : await portal('POST', '/v1/identity-providers', { ...wanted, kind: 'workos' });
+  return { id: String(provider['id']), issuer, jwksUri, clientId, audience: clientId, apiKey };
 }
 
-function caller(base: string, key: string) {
-  return async (method: string, path: string, body?: object): Promise<Json> => {
-    const answer = await fetch(base + path, {
-      method,
-      headers: { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${base}${path} answered ${answer.status}: ${text}`);
-    return text === '' ? {} : (JSON.parse(text) as Json);
-  };
+/**
+ * Switches the webhook on, and lets the sandbox, which has forgotten its endpoints, send there: it makes a secret of its own,
+ * as WorkOS does, which is pasted into the portal in place of the former one. Resolves once the services know.
+ */
+export async function connectSandbox(
+  urls: Urls,
+  settings: Settings,
+  { id, issuer }: StackFile['provider'],
+): Promise<StackFile['webhook']> {
+  const portal = apiOf(urls.portal, settings.adminApiKey);
+  const path = `/v1/identity-providers/${id}/webhook`;
+  const enabled = await portal('POST', path);
+  const webhook = { url: String(enabled['url']), secret: String(enabled['secret']) };
+  const secrets = (await portal('GET', path))['secrets'] as { id: string; origin: string }[];
+  for (const secret of secrets.filter(({ origin }) => origin === 'pasted')) {
+    await portal('DELETE', `${path}/secrets/${secret.id}`);
+  }
+  const sandbox = apiOf(urls.sandbox, settings.sandboxApiKey);
+  const endpoint = { endpoint_url: webhook.url, events: SUBSCRIBED_EVENTS };
+  await portal('POST', `${path}/secrets`, {
+    secret: (await sandbox('POST', '/webhook_endpoints', endpoint))['secret'],
+  });
+  const verifier = apiOf(urls.tokenVerification, settings.adminApiKey);
+  await Promise.all([
+    eventually(async () => (await fetch(webhook.url, { method: 'POST' })).status === 401, { what: 'the endpoint' }),
+    eventually(
+      async () => (await verifier('POST', '/v1/tokens/verify', probeOf(issuer)))['reason'] !== 'issuer_unknown',
+      {
+        what: 'the issuer at token-verification',
+      },
+    ),
+  ]);
+  return webhook;
+}
+
+/** A token that is refused before any key is asked for: its algorithm is not one of the sandbox's. */
+function probeOf(issuer: string): { token: string } {
+  const part = (content: object): string => Buffer.from(JSON.stringify(content)).toString('base64url');
+  return { token: [part({ alg: 'ES256', kid: 'probe' }), part({ iss: issuer }), 'AA'].join('.') };
 }

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TOPICS } from '#contracts/topics.js';
 import { KafkaClient } from '#kafka/client.js';
 import { TopicReader } from '#kafka/topic-reader.js';
+import { type Api, apiOf, type Json } from './api.js';
 import type { StackFile } from './configure.js';
 
-type Json = Record<string, unknown>;
 type Urls = Omit<StackFile, 'pids'>;
 /** Says what was done and how long it took, ms. */
 export type OnStep = (what: string, ms: number) => void;
@@ -25,7 +25,7 @@ interface Person {
 interface Ending {
   name: string;
   /** What is done in WorkOS. */
-  act(sandbox: Caller, person: Person): Promise<unknown>;
+  act(sandbox: Api, person: Person): Promise<unknown>;
   /** What the token is refused with, and what stands on the grant. */
   reason: string;
 }
@@ -77,9 +77,9 @@ async function playOne(
   onStep: OnStep,
   inFull: boolean,
 ): Promise<void> {
-  const sandbox = caller(urls.sandbox, urls.provider.apiKey);
-  const grants = caller(urls.grants, urls.adminApiKey);
-  const verifier = caller(urls.tokenVerification, urls.adminApiKey);
+  const sandbox = apiOf(urls.sandbox, urls.provider.apiKey);
+  const grants = apiOf(urls.grants, urls.adminApiKey);
+  const verifier = apiOf(urls.tokenVerification, urls.adminApiKey);
   const step = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
     const startedAt = performance.now();
     const result = await run();
@@ -138,7 +138,7 @@ async function playOne(
 }
 
 /** As a browser and an application would: authorize, the code comes back, the code is exchanged with PKCE. */
-async function signIn(urls: Urls, sandbox: Caller): Promise<Person> {
+async function signIn(urls: Urls, sandbox: Api): Promise<Person> {
   const email = `ada-${randomBytes(4).toString('hex')}@example.test`;
   const organization = await sandbox('POST', '/organizations', { name: 'Analytical Engines' });
   const user = await sandbox('POST', '/user_management/users', { email, first_name: 'Ada', email_verified: true });
@@ -219,21 +219,6 @@ class Announcements {
     await this.reader.close();
     await this.client.close();
   }
-}
-
-type Caller = (method: string, path: string, body?: object) => Promise<Json>;
-
-function caller(base: string, key: string): Caller {
-  return async (method, path, body) => {
-    const answer = await fetch(base + path, {
-      method,
-      headers: { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
-    return text === '' ? {} : (JSON.parse(text) as Json);
-  };
 }
 
 async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {

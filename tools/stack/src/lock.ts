@@ -1,80 +1,102 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CannotStart } from './terminal.js';
+import { CannotRun } from '#testing/cannot-run.js';
+import { eventually } from '#testing/eventually.js';
+import { isRunning, type StartedProcess, startedProcess } from './started-process.js';
 
-/** Of the processes that a stack has started, so that the next one can end what a killed one has left. */
-export interface LockContent {
-  pid: number;
-  children: number[];
+/** Who holds the lock, and what it has started, so that the next one can end what a killed one has left. */
+interface LockContent extends StartedProcess {
+  children: StartedProcess[];
 }
 
+/** What a killed stack has started ends by itself; this is how long it may take before it is killed, ms. */
+const LEFTOVERS_MS = 5_000;
+
 /**
- * Only one stack in one place. Throws {@link CannotStart} while another one runs; the lock of one that was killed is taken
- * over, and what it has left running is ended.
+ * Only one stack in one place. Throws {@link CannotRun} while another one runs. The lock of one that was killed is taken over,
+ * once nothing that it has started runs any more.
  */
 export async function takeLock(file: string): Promise<Lock> {
   await mkdir(dirname(file), { recursive: true });
   for (;;) {
-    try {
-      const handle = await open(file, 'wx');
-      const lock = new Lock(file);
-      await handle.writeFile(JSON.stringify({ pid: process.pid, children: [] } satisfies LockContent));
-      await handle.close();
-      return lock;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
+    const lock = new Lock(file, await startedProcess(process.pid));
+    if (await lock.create()) return lock;
     const holder = await readLock(file);
-    if (holder && isAlive(holder.pid) && holder.pid !== process.pid) {
-      throw new CannotStart(`Another stack is running here (process ${holder.pid}): stop it with Ctrl-C first.`);
-    }
-    for (const pid of holder?.children ?? []) await endLeftover(pid, dirname(file));
-    await rm(file, { force: true });
+    if (!holder) continue;
+    if (await isRunning(holder)) throw isHeld(holder);
+    await Promise.all(holder.children.map(endLeftover));
+    await removeStale(file, holder);
   }
 }
 
-export class Lock {
-  constructor(private readonly file: string) {}
+const isHeld = ({ pid }: StartedProcess): CannotRun =>
+  new CannotRun(
+    `A stack is running here already (process ${pid}): stop it with Ctrl-C in its terminal, or kill ${pid}.`,
+  );
 
-  async remember(children: readonly number[]): Promise<void> {
-    const { writeFile, rename } = await import('node:fs/promises');
-    await writeFile(
-      `${this.file}.new`,
-      JSON.stringify({ pid: process.pid, children: [...children] } satisfies LockContent),
-    );
-    await rename(`${this.file}.new`, this.file);
+export class Lock {
+  constructor(
+    private readonly file: string,
+    private readonly holder: StartedProcess,
+  ) {}
+
+  /** False where there is one. Whoever reads it reads all of it. */
+  async create(): Promise<boolean> {
+    const whole = await this.writeBeside([]);
+    try {
+      await link(whole, this.file);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    } finally {
+      await rm(whole, { force: true });
+    }
+  }
+
+  async remember(pids: readonly number[]): Promise<void> {
+    await rename(await this.writeBeside(await Promise.all(pids.map(startedProcess))), this.file);
   }
 
   async release(): Promise<void> {
     await rm(this.file, { force: true });
   }
+
+  private async writeBeside(children: StartedProcess[]): Promise<string> {
+    const name = beside(this.file);
+    await writeFile(name, JSON.stringify({ ...this.holder, children } satisfies LockContent));
+    return name;
+  }
 }
 
-export async function readLock(file: string): Promise<LockContent | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+async function readLock(file: string): Promise<LockContent | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as LockContent);
+}
+
+/** Somebody else may have done so meanwhile, and taken the lock: then it is put back. */
+async function removeStale(file: string, stale: LockContent): Promise<void> {
+  const aside = beside(file);
   try {
-    return JSON.parse(text) as LockContent;
+    await rename(file, aside);
   } catch {
-    return undefined; // half-written by one that was killed
+    return; // it is gone
   }
+  const taken = await readLock(aside);
+  if (taken && (taken.pid !== stale.pid || taken.startedAt !== stale.startedAt)) {
+    await link(aside, file).catch(() => undefined);
+  }
+  await rm(aside, { force: true });
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+async function endLeftover(child: StartedProcess): Promise<void> {
+  const isGone = async (): Promise<boolean> => !(await isRunning(child));
+  await eventually(isGone, { timeoutMs: LEFTOVERS_MS, everyMs: 50 }).catch(async () => {
+    if (child.startedAt === undefined) return; // perhaps somebody else's by now
+    process.kill(child.pid, 'SIGKILL');
+    await eventually(isGone, { timeoutMs: LEFTOVERS_MS, everyMs: 50 });
+  });
 }
 
-/** Kills a process only if it is ours: its command line names this place or this project. */
-async function endLeftover(pid: number, dir: string): Promise<void> {
-  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  if (!command.includes(dir) && !command.includes(import.meta.dirname.split('/dist/')[0]!)) return;
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it has ended meanwhile
-  }
-}
+const beside = (file: string): string => `${file}.${randomBytes(4).toString('hex')}`;

@@ -7,21 +7,33 @@ import { sentenceFor, Terminal } from './terminal.js';
 const terminal = new Terminal();
 const stack = new LocalStack(placeOfStack(), terminal);
 
-let asked = false;
+/** One Ctrl-C may arrive twice, by the terminal and by npm. */
+const SAME_CTRL_C_MS = 500;
+let askedAt: number | undefined;
+
 const end = (code: number): void => {
-  if (asked) process.exit(code || 1); // asked twice: at once; what is left is ended by the next start
-  asked = true;
+  askedAt = performance.now();
   stack.stop().then(
     () => process.exit(code),
     () => process.exit(1),
   );
 };
-process.on('SIGINT', () => {
-  terminal.say('stopping');
-  end(0);
-});
-process.on('SIGTERM', () => end(0));
-process.on('SIGHUP', () => end(0));
+const onSignal = (): void => {
+  if (askedAt === undefined) {
+    terminal.say('stopping (again to end everything at once)');
+    end(0);
+  } else if (performance.now() - askedAt > SAME_CTRL_C_MS) {
+    stack.kill();
+    process.exit(1);
+  }
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+const fail = (error: unknown): void => {
+  if (askedAt !== undefined) return; // it is stopping, which ends what is under way
+  console.error(`\n${sentenceFor(error)}`);
+  end(1);
+};
+process.on('uncaughtException', fail);
 
 try {
   const { pids: _, ...urls } = await stack.start();
@@ -41,8 +53,5 @@ try {
 
 Ctrl-C stops everything.`);
 } catch (error) {
-  if (!asked) {
-    console.error(`\n${sentenceFor(error)}`);
-    end(1);
-  }
+  fail(error);
 }

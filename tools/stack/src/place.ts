@@ -1,8 +1,8 @@
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir, rm, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { CannotStart } from './terminal.js';
+import { CannotRun } from '#testing/cannot-run.js';
 
-const NEEDED_BYTES = 500 * 1024 * 1024;
+const NEEDED_MB = 500;
 
 /** Where everything of one stack is kept. `RESCIND_LOCAL_DIR` names another place, so that two can run side by side. */
 export interface Place {
@@ -30,13 +30,19 @@ export function placeOfStack(root = resolve(import.meta.dirname, '../../../..'))
   };
 }
 
-/** Throws {@link CannotStart} where there is too little room for Kafka and Postgres. */
-export async function prepare(place: Place): Promise<void> {
-  await mkdir(place.logs, { recursive: true });
-  const { bavail, bsize } = await statfs(place.dir);
-  const free = bavail * bsize;
-  if (free >= NEEDED_BYTES) return;
-  throw new CannotStart(
-    `The disk is nearly full: ${Math.floor(free / 1024 / 1024)} MB are free below ${place.dir}, and about 500 MB are needed.`,
+/** Empty logs and no stack.json of an earlier stack. Throws {@link CannotRun} where there is too little room. */
+export async function prepare({ dir, logs, stackFile }: Place, freeMb = freeMegabytes): Promise<void> {
+  await rm(stackFile, { force: true });
+  await rm(logs, { recursive: true, force: true });
+  await mkdir(logs, { recursive: true });
+  const free = await freeMb(dir);
+  if (free >= NEEDED_MB) return;
+  throw new CannotRun(
+    `The disk is nearly full: ${free} MB are free below ${dir}, and Kafka and Postgres need about ${NEEDED_MB} MB. Free some, and try again.`,
   );
+}
+
+async function freeMegabytes(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir);
+  return Math.floor((bavail * bsize) / 1024 / 1024);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { CannotRun } from '#testing/cannot-run.js';
 
 /** What stays the same from one start to the next, so that the data of the first still fits the second. */
 export interface Settings {
@@ -8,30 +9,36 @@ export interface Settings {
   introspectionSecret: string;
   sandboxApiKey: string;
   sandboxClientId: string;
+  /** By the names of stack.json. */
   ports: Record<string, number>;
-  provider?: { id: string; webhook: { url: string; secret: string } };
 }
 
+/** New ones where there are none. Throws {@link CannotRun} where they cannot be read. */
 export async function readSettings(file: string): Promise<Settings> {
-  const kept = JSON.parse(await readFile(file, 'utf8').catch(() => 'null')) as Settings | null;
-  return (
-    kept ?? {
-      adminApiKey: `rsk_${randomBytes(24).toString('base64url')}`,
-      encryptionKey: randomBytes(32).toString('base64'),
-      introspectionSecret: randomBytes(24).toString('base64url'),
-      sandboxApiKey: `sk_test_${randomBytes(18).toString('hex')}`,
-      sandboxClientId: `client_01${randomBytes(12).toString('hex').toUpperCase()}`,
-      ports: {},
-    }
-  );
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return newSettings();
+  try {
+    return JSON.parse(text) as Settings;
+  } catch {
+    throw new CannotRun(`${file} is damaged: npm run reset begins anew.`);
+  }
 }
 
-export async function keepSettings(file: string, settings: Settings): Promise<void> {
-  await writeAtomically(file, settings);
-}
+const newSettings = (): Settings => ({
+  adminApiKey: `rsk_${randomBytes(24).toString('base64url')}`,
+  encryptionKey: randomBytes(32).toString('base64'),
+  introspectionSecret: randomBytes(24).toString('base64url'),
+  sandboxApiKey: `sk_test_${randomBytes(18).toString('hex')}`,
+  sandboxClientId: `client_01${randomBytes(12).toString('hex').toUpperCase()}`,
+  ports: {},
+});
 
 /** Nobody ever reads a half-written file. Only the owner may: there are secrets in it. */
 export async function writeAtomically(file: string, content: object): Promise<void> {
-  await writeFile(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  const whole = `${file}.${randomBytes(4).toString('hex')}`;
+  await writeFile(whole, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  await rename(whole, file);
 }

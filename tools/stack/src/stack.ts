@@ -1,27 +1,30 @@
+import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { type KafkaServer, type PostgresServer, startKafka, startPostgres } from '#testing/servers.js';
 import pg from 'pg';
-import { configure, type StackFile } from './configure.js';
-import { Lock, takeLock } from './lock.js';
+import { connectSandbox, registerProvider, type StackFile } from './configure.js';
+import { KeptRunning, type Restartable } from './kept-running.js';
+import { type Lock, takeLock } from './lock.js';
 import { type Place, prepare } from './place.js';
-import { choosePorts, defineServices, type ServiceName } from './services.js';
-import { keepSettings, readSettings, type Settings, writeAtomically } from './settings.js';
-import { Supervised } from './supervised.js';
+import { choosePorts } from './ports.js';
+import { Service } from './service.js';
+import { DEFAULT_PORTS, defineSandbox, defineServices, type ServiceName, urlsOf } from './services.js';
+import { readSettings, type Settings, writeAtomically } from './settings.js';
 import type { Terminal } from './terminal.js';
 
 const DATABASE = 'rescind';
-/** More than the services allow themselves. */
-const STOP_TIMEOUT_MS = 10_000;
 
 /** The whole system on this machine: Kafka, Postgres, the sandbox, the services, each a process of its own. */
 export class LocalStack {
-  private readonly services: Supervised[] = [];
-  private kafka: KafkaServer | undefined;
-  private postgres: PostgresServer | undefined;
+  /** Services, in the order in which they are stopped. */
+  private readonly services: KeptRunning[] = [];
+  /** Kafka and Postgres, where they are our own processes. */
+  private readonly local: KeptRunning[] = [];
+  private readonly abort = new AbortController();
+  private servers: Promise<[PromiseSettledResult<KafkaServer>, PromiseSettledResult<PostgresServer>]> | undefined;
   private lock: Lock | undefined;
   private file: Omit<StackFile, 'pids'> | undefined;
   private stopping: Promise<void> | undefined;
-  private watching: NodeJS.Timeout | undefined;
   private noting: Promise<void> = Promise.resolve();
 
   constructor(
@@ -31,26 +34,45 @@ export class LocalStack {
 
   /** Resolves once everything is ready and `.local/stack.json` says where. Throws what keeps it from starting. */
   async start(): Promise<StackFile> {
-    await prepare(this.place);
     this.lock = await takeLock(this.place.lockFile);
-    await rm(this.place.stackFile, { force: true });
+    await prepare(this.place);
     const settings = await readSettings(this.place.settingsFile);
-    const { databaseUrl, kafkaBrokers } = await this.startServers();
-    const ports = await choosePorts(settings.ports);
+    const ports = await choosePorts({ ...DEFAULT_PORTS, ...settings.ports } as typeof DEFAULT_PORTS);
     settings.ports = ports;
-    const urls = await this.startServices(kafkaBrokers, databaseUrl, settings, ports);
-    const configured = await configure(urls, settings);
-    await keepSettings(this.place.settingsFile, settings);
+    await writeAtomically(this.place.settingsFile, settings);
+    const urls = urlsOf(ports);
+    const surroundings = { root: this.place.root, dir: this.place.dir, settings, ports };
+
+    this.terminal.say('starting Kafka, Postgres and the WorkOS sandbox');
+    const sandbox = new Service(defineSandbox(surroundings), this.place.logs);
+    await this.run('sandbox', sandbox, () => this.reconnectSandbox(sandbox, urls, settings));
+    const { kafkaBrokers, databaseUrl } = await this.startServers();
+    this.abort.signal.throwIfAborted();
+
+    const definitions = defineServices({ ...surroundings, kafkaBrokers, databaseUrl });
+    this.terminal.say(`starting ${definitions.map(({ name }) => name).join(', ')}`);
+    await Promise.all([
+      sandbox.ready(),
+      ...definitions.map(async (definition) => {
+        const service = new Service(definition, this.place.logs);
+        await this.run(definition.name, service);
+        await service.ready();
+        this.terminal.say(`${definition.name} is ready`);
+      }),
+    ]);
+
+    const provider = await registerProvider(urls, settings);
     this.file = {
       ...urls,
       kafkaBrokers,
       databaseUrl,
       adminApiKey: settings.adminApiKey,
       introspection: { clientId: 'local', clientSecret: settings.introspectionSecret },
-      ...configured,
+      provider,
+      webhook: await connectSandbox(urls, settings, provider),
     };
-    this.watching = setInterval(() => void this.watchServers(), 250);
-    await this.changed();
+    for (const kept of [...this.services, ...this.local]) kept.check();
+    await this.noteChange();
     this.terminal.say(`ready; ${this.place.stackFile} says where everything is`);
     return this.stackFile();
   }
@@ -61,93 +83,97 @@ export class LocalStack {
     return this.stopping;
   }
 
+  /** Ends everything at once. */
+  kill(): void {
+    for (const pid of Object.values(this.pids())) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // it has ended already
+      }
+    }
+    rmSync(this.place.stackFile, { force: true });
+    if (this.lock) rmSync(this.place.lockFile, { force: true });
+  }
+
+  private async run(name: string, service: Service, restarted?: () => Promise<void>): Promise<void> {
+    this.abort.signal.throwIfAborted();
+    const kept = this.keep(name, service, restarted);
+    this.services.push(kept);
+    await service.start();
+    await this.noteChange();
+  }
+
+  private keep(name: string, what: Restartable, restarted?: () => Promise<void>): KeptRunning {
+    return new KeptRunning(name, what, {
+      changed: () => void this.noteChange(),
+      say: (words) => this.terminal.say(words),
+      // Until everything is ready, one that ends keeps the stack from starting.
+      mayRestart: () => this.file !== undefined,
+      ...(restarted ? { restarted } : {}),
+    });
+  }
+
   private async startServers(): Promise<{ kafkaBrokers: string; databaseUrl: string }> {
     const options = {
       dir: this.place.data,
       cache: this.place.cache,
       durable: true,
       onProgress: (what: string) => this.terminal.say(what),
+      signal: this.abort.signal,
     };
-    this.terminal.say('starting Kafka and Postgres');
-    const [kafka, postgres] = await Promise.allSettled([startKafka(options), startPostgres(options)]);
-    if (kafka.status === 'fulfilled') this.kafka = kafka.value;
-    if (postgres.status === 'fulfilled') this.postgres = postgres.value;
-    await this.changed();
+    this.servers = Promise.allSettled([startKafka(options), startPostgres(options)]);
+    const [kafka, postgres] = await this.servers;
     if (kafka.status === 'rejected') throw kafka.reason;
     if (postgres.status === 'rejected') throw postgres.reason;
-    this.terminal.say(`Kafka is ready (${kafka.value.brokers}), Postgres is ready`);
+    if (kafka.value.local) this.local.push(this.keep('kafka', kafka.value.local));
+    if (postgres.value.local) this.local.push(this.keep('postgres', postgres.value.local));
+    await this.noteChange();
+    this.terminal.say(`Kafka (${kafka.value.brokers}) and Postgres are ready`);
     return { kafkaBrokers: kafka.value.brokers, databaseUrl: await ownDatabase(postgres.value) };
   }
 
-  private async startServices(
-    kafkaBrokers: string,
-    databaseUrl: string,
+  /** The sandbox forgets its endpoints, as everything, when it ends. */
+  private async reconnectSandbox(
+    sandbox: Service,
+    urls: Record<ServiceName, string>,
     settings: Settings,
-    ports: Record<ServiceName, number>,
-  ): Promise<Record<ServiceName, string>> {
-    const { root, dir, logs } = this.place;
-    for (const definition of defineServices({ root, dir, kafkaBrokers, databaseUrl, settings, ports })) {
-      this.services.push(new Supervised(definition, logs, () => void this.changed()));
-    }
-    this.terminal.say(`starting ${this.services.map(({ definition }) => definition.name).join(', ')}`);
-    for (const service of this.services) service.start();
-    await Promise.all(
-      this.services.map(async (service) => {
-        await service.ready();
-        this.terminal.say(`${service.definition.name} is ready (${service.definition.url})`);
-      }),
-    );
-    return Object.fromEntries(this.services.map(({ definition: { name, url } }) => [name, url])) as Record<
-      ServiceName,
-      string
-    >;
-  }
-
-  /** Kafka and Postgres are started again when they end, like the services. */
-  private async watchServers(): Promise<void> {
-    for (const server of [this.kafka?.local, this.postgres?.local]) {
-      if (!server || server.running || this.stopping) continue;
-      await server.start().catch((error: unknown) => this.terminal.say(String(error)));
-      await this.changed();
-    }
+  ): Promise<void> {
+    if (!this.file) return;
+    await sandbox.ready();
+    this.file.webhook = await connectSandbox(urls, settings, this.file.provider);
+    await this.noteChange();
   }
 
   /** One after the other, so that the newest ids are what stands there in the end. */
-  private changed(): Promise<void> {
+  private noteChange(): Promise<void> {
     this.noting = this.noting.then(async () => {
-      await this.rememberChildren();
-      if (this.file) await this.writeFile();
+      if (this.stopping) return;
+      await this.lock?.remember(Object.values(this.pids()));
+      if (this.file) await writeAtomically(this.place.stackFile, this.stackFile());
     });
     return this.noting;
   }
 
   private pids(): Record<string, number> {
-    const all: [string, number | undefined][] = [
-      ...this.services.map((service): [string, number | undefined] => [service.definition.name, service.pid]),
-      ['kafka', this.kafka?.local?.pid],
-      ['postgres', this.postgres?.local?.pid],
-    ];
-    return Object.fromEntries(all.filter((entry): entry is [string, number] => entry[1] !== undefined));
-  }
-
-  private async rememberChildren(): Promise<void> {
-    if (!this.stopping) await this.lock?.remember(Object.values(this.pids()));
+    return Object.fromEntries(
+      [...this.services, ...this.local].flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]])),
+    );
   }
 
   private stackFile(): StackFile {
     return { ...this.file!, pids: this.pids() };
   }
 
-  private async writeFile(): Promise<void> {
-    if (!this.stopping) await writeAtomically(this.place.stackFile, this.stackFile());
-  }
-
   private async stopEverything(): Promise<void> {
-    clearInterval(this.watching);
+    this.abort.abort(new Error('the stack is stopping'));
+    await this.noting.catch(() => undefined);
     await rm(this.place.stackFile, { force: true });
-    await Promise.allSettled(this.services.map((service) => service.stop(STOP_TIMEOUT_MS)));
-    await Promise.allSettled([this.kafka?.stop(), this.postgres?.stop()]);
-    await rm(this.place.stackFile, { force: true });
+    await Promise.allSettled(this.services.map((service) => service.stop()));
+    await Promise.allSettled(this.local.map((server) => server.stop()));
+    for (const server of (await this.servers) ?? []) {
+      if (server.status === 'fulfilled') await server.value.stop().catch(() => undefined);
+    }
     await this.lock?.release();
   }
 }

@@ -17,24 +17,16 @@ export class Terminal {
   }
 }
 
-/** What keeps the stack from starting, in one sentence that says what to do. */
-export class CannotStart extends Error {
-  override readonly name = 'CannotStart';
-}
-
-/** The sentence for an error that a person can do something about; the error itself for any other. */
+/** The sentence for an error that a person can do something about; the error with its stack for any other. */
 export function sentenceFor(error: unknown): string {
-  const code = codeOf(error);
-  const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof CannotStart || (error instanceof Error && error.name === 'NothingToRunOn')) return text;
-  if (code === 'ENOSPC' || /No space left on device/.test(text)) {
-    return 'The disk is full: free about 500 MB, then run npm start again (npm run reset clears what Rescind has kept).';
+  if (!(error instanceof Error)) return String(error);
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || error.message.includes('No space left on device')) {
+    return 'The disk is full: free about 500 MB and run npm start again (npm run reset clears what Rescind has kept).';
   }
-  if (/Could not transfer artifact|Could not resolve dependencies|Unknown host|ENOTFOUND|EAI_AGAIN/.test(text)) {
-    return 'Kafka could not be fetched: the Maven registry cannot be reached. Check the network or the proxy in ~/.m2/settings.xml, then run npm start again.';
+  if (error.name === 'CannotRun') return error.message;
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return `${path ?? 'A file'} may not be written (${code}): give yourself the permission, or name another folder with RESCIND_LOCAL_DIR.`;
   }
-  if (code === 'EACCES' || code === 'EPERM') return `There is no permission for ${text.split("'")[1] ?? text}.`;
-  return error instanceof Error ? (error.stack ?? text) : text;
+  return error.stack ?? error.message;
 }
-
-const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
