@@ -31,8 +31,7 @@ export async function load(
       const answers = new Answers(socket);
       try {
         while (performance.now() - started < durationMs) {
-          const due = started + (sent * 1_000) / ratePerSecond;
-          const early = due - performance.now();
+          const early = started + (sent * 1_000) / ratePerSecond - performance.now();
           const index = sent++;
           if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
           const at = performance.now();

@@ -81,6 +81,9 @@ const envelope = z.object({
   context: z.object({ previous_attributes: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
+/** What routing needs of it. */
+const routing = envelope.pick({ id: true, event: true, data: true });
+
 /**
  * Reads one WorkOS event from a parsed webhook body or an Events API entry.
  * Throws `Rejected('event_malformed')` where a field that decides something is missing or of the wrong type.
@@ -140,7 +143,7 @@ export function readWorkOSEnvelope(body: Buffer): WorkOSEnvelope {
   } catch {
     throw new Rejected('body_malformed', 'the body is not JSON in UTF-8');
   }
-  const parsed = envelope.pick({ id: true, event: true, data: true }).safeParse(json);
+  const parsed = routing.safeParse(json);
   if (!parsed.success) throw new Rejected('body_malformed', problemFields(parsed.error));
   const { id, event, data } = parsed.data;
   const createdAt = (json as { created_at?: unknown }).created_at;
