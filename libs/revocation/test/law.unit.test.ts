@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { type Moment, NEVER } from '#contracts/moment.js';
 import { decodeWorkOSEvent } from '#contracts/workos-event.js';
 import { effectsOf, type ScopeUpdate } from '#revocation/effects.js';
 import { type Access, judge } from '#revocation/judge.js';
 import { keyOf, type ScopeKey, scopesOf } from '#revocation/scope.js';
 import { isClosed, merge, OPEN, sameState, type ScopeState } from '#revocation/scope-state.js';
+import { isVoidByEvents } from '#testing/oracle.js';
 import {
   arrivals,
   HISTORY_SPAN_MS,
@@ -106,7 +106,7 @@ describe('the law', () => {
       fc.property(histories(), accesses, (history, access) => {
         const view = apply(new Map(), history);
         const verdict = judge(access, (key) => view.get(key));
-        expect(verdict.void).toBe(access.scopes.some((scope) => isVoidByEvents(scope, access, history)));
+        expect(verdict.void).toBe(access.scopes.some((scope) => isVoidByEvents(PROVIDER, scope, access, history)));
       }),
     );
   });
@@ -139,32 +139,3 @@ describe('the law', () => {
     );
   });
 });
-
-/** The design's table and rule, read a second time and written without merge, effects or judge. */
-function isVoidByEvents(scope: ScopeKey, access: Access, history: readonly RawEvent[]): boolean {
-  let lastClosing: Moment = NEVER;
-  let lastOpening: Moment = NEVER;
-  let lastRoleChange: Moment = NEVER;
-  for (const { event, data, created_at, context } of history) {
-    const at = Date.parse(created_at);
-    const previous = context?.previous_attributes ?? {};
-    const membership = `${PROVIDER}/membership:${data['user_id']}:${data['organization_id']}`;
-    if (event === 'user.deleted' && scope === `${PROVIDER}/user:${data['id']}`) lastClosing = Infinity;
-    if (event === 'organization.deleted' && scope === `${PROVIDER}/org:${data['id']}`) lastClosing = Infinity;
-    if (event === 'session.revoked' && scope === `${PROVIDER}/session:${data['id']}`) lastClosing = Infinity;
-    if (event === 'user.updated' && scope === `${PROVIDER}/user:${data['id']}`) {
-      if ((data['metadata'] as Record<string, unknown>)['suspended'] === 'yes') lastClosing = Math.max(lastClosing, at);
-      else lastOpening = Math.max(lastOpening, at);
-    }
-    if (!event.startsWith('organization_membership.') || scope !== membership) continue;
-    if (event.endsWith('.deleted')) lastClosing = Math.max(lastClosing, at);
-    else if (data['status'] === 'inactive') lastClosing = Math.max(lastClosing, at);
-    else if (data['status'] === 'active' || event.endsWith('.created')) lastOpening = Math.max(lastOpening, at);
-    if (data['status'] === 'active' && event.endsWith('.updated')) {
-      if (previous['status'] === 'inactive') lastClosing = Math.max(lastClosing, at - (at % 1000) - 1);
-      if ('role' in previous) lastRoleChange = Math.max(lastRoleChange, at);
-    }
-  }
-  const closed = lastClosing !== NEVER && lastClosing >= lastOpening;
-  return closed || access.issuedAt <= lastClosing || (access.kind === 'token' && access.issuedAt <= lastRoleChange);
-}
