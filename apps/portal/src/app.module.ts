@@ -15,10 +15,12 @@ import { CONFIG, type PortalConfig } from './config.js';
 import { DiscoveryController, ISSUER_FETCH, type IssuerFetch } from './discovery.controller.js';
 import { ASK_FOR_KEY_SET, IdentityProvidersController } from './identity-providers.controller.js';
 import { backlog } from './identity-providers.sql.js';
+import type { AskForKeySet } from './key-sets.js';
 import { Lifetime } from './lifetime.js';
 import { PORTAL_OPEN_API } from './open-api.js';
 import { PortalMetrics } from './portal-metrics.js';
 import { PORTAL_SCHEMA, PUBLICATION_LOCK } from './portal-schema.js';
+import { ProvidersFileWatch } from './providers-file-watch.js';
 import { Publication } from './publication.js';
 import { WebhookController } from './webhook.controller.js';
 
@@ -44,6 +46,15 @@ export class AppModule {
       const signal = AbortSignal.timeout(timeoutMs);
       return { allowLocalHosts, fetch: (url) => guardedFetch(url, { allowLocalHosts, timeoutMs, signal }) };
     };
+    const ask: AskForKeySet = (issuer) => discoverKeySet(issuer, fetch());
+    const file =
+      config.providersFile === undefined
+        ? undefined
+        : new ProvidersFileWatch(
+            config.providersFile,
+            { pollMs: config.providersFilePollMs, allowLocalHosts: config.allowLocalHosts },
+            { database, ask, keys: config.encryptionKeys, logger },
+          );
     return {
       module: AppModule,
       imports: [
@@ -72,8 +83,8 @@ export class AppModule {
         { provide: Database, useValue: database },
         { provide: PortalMetrics, useValue: metrics },
         { provide: ISSUER_FETCH, useValue: fetch },
-        { provide: ASK_FOR_KEY_SET, useValue: (issuer: string) => discoverKeySet(issuer, fetch()) },
-        { provide: Lifetime, useValue: new Lifetime({ client, producer, database, leader }, config, logger) },
+        { provide: ASK_FOR_KEY_SET, useValue: ask },
+        { provide: Lifetime, useValue: new Lifetime({ client, producer, database, leader, file }, config, logger) },
         { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
       ],
     };

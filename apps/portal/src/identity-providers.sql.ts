@@ -149,7 +149,11 @@ export async function markDeleted(tx: Tx, id: string): Promise<number> {
 /** It is no longer in the providers file; nothing changes for the services. */
 export async function release(tx: Tx, id: string): Promise<void> {
   await tx.query('update identity_providers set declared = false where id = $1', [id]);
-  await tx.query('update webhook_endpoints set declared = false where provider_id = $1', [id]);
+  await releaseEndpoint(tx, id);
+}
+
+export async function releaseEndpoint(tx: Tx, providerId: string): Promise<void> {
+  await tx.query('update webhook_endpoints set declared = false where provider_id = $1', [providerId]);
 }
 
 export async function putEndpoint(
@@ -174,6 +178,22 @@ export async function insertSecret(
     secret.sealed,
     secret.origin,
   ]);
+}
+
+/** The same secrets under another key. */
+export async function replaceSealed(
+  tx: Tx,
+  id: string,
+  sealed: { apiKey: string | null; token: string | null; secrets: ReadonlyMap<string, string> },
+): Promise<number> {
+  await tx.query('update identity_providers set api_key = $2 where id = $1', [id, sealed.apiKey]);
+  await tx.query('update webhook_endpoints set token = coalesce($2, token) where provider_id = $1', [id, sealed.token]);
+  await tx.query(
+    `update webhook_secrets s set sealed = n.sealed
+     from unnest($1::text[], $2::text[]) as n (id, sealed) where s.id = n.id`,
+    [[...sealed.secrets.keys()], [...sealed.secrets.values()]],
+  );
+  return touchProvider(tx, id);
 }
 
 /** It stays in the list with its time; what was sealed goes. */

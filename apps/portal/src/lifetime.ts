@@ -7,18 +7,23 @@ import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
 import type { PortalConfig } from './config.js';
+import { resealAll } from './reseal.js';
+import type { ProvidersFileWatch } from './providers-file-watch.js';
 
 export interface LifetimeParts {
   client: KafkaClient;
   producer: FencedProducer;
   database: Database;
   leader: Leader;
+  /** Where providers are declared in a file. */
+  file: ProvidersFileWatch | undefined;
 }
 
 /** Starts without waiting for anybody, and goes to work when the database and Kafka are there. */
 export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly stopping = new AbortController();
   private running: Promise<void> = Promise.resolve();
+  private following: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly parts: LifetimeParts,
@@ -31,10 +36,12 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   private async run(): Promise<void> {
-    const { client, database, leader } = this.parts;
+    const { client, database, leader, file } = this.parts;
     const until = (what: string, attempt: () => Promise<void>): Promise<boolean> =>
       untilDone(what, this.logger, this.stopping.signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
+    await until('seal with the current key', () => resealAll(database, this.config.encryptionKeys, this.logger));
+    this.following = file?.run(this.stopping.signal) ?? this.following;
     const connected = await until('connect to Kafka', async () => {
       for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
     });
@@ -48,6 +55,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   async onApplicationShutdown(): Promise<void> {
     const { client, producer, database, leader } = this.parts;
     await this.running;
+    await this.following;
     await leader.stop();
     await producer.close();
     await client.close();

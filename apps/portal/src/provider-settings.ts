@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WORKOS_API } from '#workos/issuer-shape.js';
 import { ALGORITHMS, AUDIENCE_POLICIES, claimMappings } from '#contracts/identity-provider.js';
 
 /** A mistake in what was given, for the person who gave it: the field, and what to do. Never the value. */
@@ -202,7 +203,9 @@ export function settingsProblems(settings: ProviderSettings, allowLocal: boolean
   if (settings.audience_policy === 'required' && settings.audience.length === 0) {
     add('audience', 'is needed where audience_policy is required: say what `aud` must be');
   }
-  if (settings.kind === 'workos' && settings.client_id === null && settings.jwks_uri_source === 'well_known') {
+  const sharedByAll = settings.issuers.includes(WORKOS_API) && settings.jwks_uri_source !== 'given';
+  const keysUnknown = sharedByAll || settings.jwks_uri_source === 'well_known';
+  if (settings.kind === 'workos' && settings.client_id === null && keysUnknown) {
     add('client_id', 'is needed: this issuer does not tell whose keys sign its tokens (it begins with client_)');
   }
   return problems;

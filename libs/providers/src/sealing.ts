@@ -63,6 +63,9 @@ export function unseal(sealed: string, owner: string, keys: EncryptionKeys): str
   }
 }
 
+/** The id of the key that it is sealed with; undefined where it is nothing sealed. */
+export const sealingKeyOf = (sealed: string): string | undefined => sealed.split('.')[1];
+
 /** Owners of sealed secrets, so that the portal and the readers agree. */
 export const apiKeyOwner = (providerId: string): string => `${providerId}/api-key`;
 export const webhookSecretOwner = (providerId: string, secretId: string): string =>
