@@ -9,8 +9,6 @@ export interface Settings {
   introspectionSecret: string;
   sandboxApiKey: string;
   sandboxClientId: string;
-  /** By the names of stack.json. */
-  ports: Record<string, number>;
 }
 
 /** New ones where there are none. Throws {@link CannotRun} where they cannot be read. */
@@ -33,7 +31,6 @@ const newSettings = (): Settings => ({
   introspectionSecret: randomBytes(24).toString('base64url'),
   sandboxApiKey: `sk_test_${randomBytes(18).toString('hex')}`,
   sandboxClientId: `client_01${randomBytes(12).toString('hex').toUpperCase()}`,
-  ports: {},
 });
 
 /** Nobody ever reads a half-written file. Only the owner may: there are secrets in it. */

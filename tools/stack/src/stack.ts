@@ -37,8 +37,7 @@ export class LocalStack {
     this.lock = await takeLock(this.place.lockFile);
     await prepare(this.place);
     const settings = await readSettings(this.place.settingsFile);
-    const ports = await choosePorts({ ...DEFAULT_PORTS, ...settings.ports } as typeof DEFAULT_PORTS);
-    settings.ports = ports;
+    const ports = await choosePorts(DEFAULT_PORTS);
     await writeAtomically(this.place.settingsFile, settings);
     const urls = urlsOf(ports);
     const surroundings = { root: this.place.root, dir: this.place.dir, settings, ports };
