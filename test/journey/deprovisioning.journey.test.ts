@@ -1,0 +1,438 @@
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import fc from 'fast-check';
+import { TOPICS } from '#contracts/topics.js';
+import { KafkaClient } from '#kafka/client.js';
+import { BatchPublisher } from '#kafka/publisher.js';
+import { TopicReader } from '#kafka/topic-reader.js';
+import {
+  arrivals,
+  HISTORY_SPAN_MS,
+  HISTORY_START,
+  histories,
+  ORGANIZATIONS,
+  type RawEvent,
+  SESSIONS,
+  USERS,
+} from '#testing/histories.js';
+import { isVoidByEvents } from '#testing/oracle.js';
+import { Client, eventually, type Json, type Person } from './client.js';
+import { type Stack, TestStack } from './stack.js';
+
+let running: TestStack;
+let stack: Stack;
+let client: Client;
+let kafka: KafkaClient;
+const announced: Json[] = [];
+let reader: TopicReader;
+
+beforeAll(async () => {
+  running = await TestStack.create();
+  stack = await running.start();
+  client = new Client(stack);
+  kafka = new KafkaClient({ brokers: stack.kafkaBrokers.split(','), clientId: 'journey', topicPrefix: '' });
+  reader = new TopicReader(kafka, {
+    topics: [TOPICS.revocations],
+    onRecords: (records) => {
+      for (const { value } of records) announced.push((JSON.parse(String(value)) as { data: Json }).data);
+    },
+  });
+  await reader.start();
+}, 120_000);
+
+afterAll(async () => {
+  await reader?.close();
+  await kafka?.close();
+  await running.stop();
+  await running.remove();
+}, 60_000);
+
+const becomes = (token: string, verdict: string) =>
+  eventually(
+    () => client.verdict(token),
+    (answer) => answer === verdict,
+  );
+const holder = ({ userId, organizationId, sessionId }: Person): Json => ({
+  user_id: userId,
+  organization_id: organizationId,
+  session_id: sessionId,
+});
+const membership = ({ membershipId }: Person): string => `/user_management/organization_memberships/${membershipId}`;
+
+describe('each signal is enough alone', () => {
+  test.each([
+    ['user_deprovisioned', (p: Person) => client.workos('DELETE', `/user_management/users/${p.userId}`)],
+    ['membership_inactive', (p: Person) => client.workos('PUT', `${membership(p)}/deactivate`)],
+    ['membership_deleted', (p: Person) => client.workos('DELETE', membership(p))],
+    [
+      'session_revoked',
+      (p: Person) => client.workos('POST', '/user_management/sessions/revoke', { session_id: p.sessionId }),
+    ],
+    ['organization_deleted', (p: Person) => client.workos('DELETE', `/organizations/${p.organizationId}`)],
+  ])('%s: refused, revoked, denied, announced', async (reason, end) => {
+    const person = await client.person();
+    const other = await client.person();
+    await becomes(person.token, 'active');
+    const grant = await client.makeGrant(holder(person));
+    const kept = await client.makeGrant(holder(other));
+    expect([grant.status, grant.body['status'], kept.status]).toEqual([201, 'active', 201]);
+    expect(await client.allowed(person.userId, person.organizationId)).toBe(true);
+
+    await end(person);
+
+    await becomes(person.token, reason);
+    const revoked = await eventually(
+      () => client.grantOf(String(grant.body['id'])),
+      (answer) => answer['status'] === 'revoked' && (answer['revocation'] as Json)['reason'] === reason,
+    );
+    expect(revoked['revoked_at']).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
+    expect((revoked['revocation'] as Json)['source_event_id']).toMatch(/^event_/);
+    expect(await client.allowed(person.userId, person.organizationId)).toBe(false);
+    await eventually(
+      async () => announced,
+      (all) =>
+        all.some(
+          (data) =>
+            data['reason'] === reason &&
+            [person.userId, person.sessionId, person.organizationId].some((id) =>
+              [data['user_id'], data['session_id'], data['organization_id']].includes(id),
+            ),
+        ),
+    );
+    expect(await client.verdict(other.token)).toBe('active');
+    expect((await client.grantOf(String(kept.body['id'])))['status']).toBe('active');
+  });
+});
+
+test('a deleted person gets nothing new, and is not made again by a late event', async () => {
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  await client.workos('DELETE', `/user_management/users/${person.userId}`);
+  await becomes(person.token, 'user_deprovisioned');
+  const refused = await eventually(
+    () => client.makeGrant(holder(person)),
+    ({ status }) => status !== 201,
+  );
+  expect([refused.status, refused.body['code']]).toEqual([409, 'principal_deprovisioned']);
+
+  const late = { id: person.userId, object: 'user', email: person.email, first_name: 'Back', metadata: {} };
+  const at = new Date(Date.now() + 60_000).toISOString();
+  for (const event of ['user.created', 'user.updated']) {
+    expect(
+      await client.deliver({
+        id: `event_late_${event}_${person.userId}`,
+        object: 'event',
+        event,
+        data: late,
+        created_at: at,
+      }),
+    ).toBe(200);
+  }
+  await eventually(
+    () => client.api('grants', 'GET', `/v1/events?limit=20`),
+    ({ body }) => JSON.stringify(body).includes(`event_late_user.updated_${person.userId}`),
+  );
+  const user = (await client.api('grants', 'GET', `/v1/users/${person.userId}`)).body;
+  expect([user['status'], user['deleted_at'] === null]).toEqual(['deleted', false]);
+  expect(await client.verdict(person.token)).toBe('user_deprovisioned');
+});
+
+test('somebody who is deactivated and comes back: the old stays void, the new is good', async () => {
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  const old = await client.makeGrant(holder(person));
+  await client.workos('PUT', `${membership(person)}/deactivate`);
+  await becomes(person.token, 'membership_inactive');
+  await client.workos('PUT', `${membership(person)}/reactivate`);
+  const fresh = await client.signIn(person);
+  // A token of the second of the closing is refused; the next one is not.
+  const again = await eventually(
+    async () => ((await client.verdict(fresh.token)) === 'active' ? fresh : client.signIn(person)),
+    () => true,
+  );
+  await eventually(
+    async () => {
+      const session = await client.signIn(person);
+      return client.verdict(session.token);
+    },
+    (verdict) => verdict === 'active',
+  );
+  expect(again.token).not.toBe(person.token);
+  expect(await client.verdict(person.token)).toBe('membership_inactive');
+  expect((await client.grantOf(String(old.body['id'])))['status']).toBe('revoked');
+  const young = await eventually(
+    () => client.makeGrant({ user_id: person.userId, organization_id: person.organizationId }),
+    ({ status }) => status === 201,
+  );
+  expect((await client.grantOf(String(young.body['id'])))['status']).toBe('active');
+});
+
+test('a changed role ends old tokens, and leaves grants', async () => {
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  const grant = await client.makeGrant(holder(person));
+  await client.workos('PUT', membership(person), { role_slug: 'admin' });
+  await becomes(person.token, 'role_changed');
+  expect((await client.grantOf(String(grant.body['id'])))['status']).toBe('active');
+});
+
+test('introspection and forward-auth say the same', async () => {
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  const { clientId, clientSecret } = stack.introspection;
+  const introspect = async (token: string) =>
+    (
+      await fetch(`${stack.tokenVerification}/oauth2/introspect`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}` },
+        body: new URLSearchParams({ token }),
+      })
+    ).json() as Promise<Json>;
+  const forward = (token: string) =>
+    fetch(`${stack.tokenVerification}/v1/forward-auth`, { headers: { authorization: `Bearer ${token}` } });
+  expect(await introspect(person.token)).toMatchObject({ active: true, sub: person.userId, sid: person.sessionId });
+  const let_ = await forward(person.token);
+  expect([let_.status, let_.headers.get('x-auth-user'), let_.headers.get('x-auth-organization')]).toEqual([
+    200,
+    person.userId,
+    person.organizationId,
+  ]);
+  await client.workos('DELETE', `/user_management/users/${person.userId}`);
+  await becomes(person.token, 'user_deprovisioned');
+  expect(await introspect(person.token)).toEqual({ active: false });
+  const kept = await forward(person.token);
+  expect(kept.status).toBe(401);
+  expect(kept.headers.get('www-authenticate')).toContain('error="invalid_token"');
+});
+
+test('a record that nobody can read is set aside with its reason, stops nothing, and can be sent again', async () => {
+  const publisher = new BatchPublisher(kafka);
+  await publisher.start();
+  const poison = `not an event ${randomBytes(6).toString('hex')}`;
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  // The same partition as the person's events: before them, in their way.
+  await publisher.publish(TOPICS.workosEvents, { key: person.userId, value: Buffer.from(poison) });
+  await client.workos('DELETE', `/user_management/users/${person.userId}`);
+  await becomes(person.token, 'user_deprovisioned');
+  await publisher.close();
+
+  const dead: { value: string; headers: Record<string, unknown> }[] = [];
+  const dlq = new TopicReader(kafka, {
+    topics: [TOPICS.workosEventsDlq],
+    onRecords: (records) => records.forEach(({ value, headers }) => dead.push({ value: String(value), headers })),
+  });
+  await dlq.start();
+  await eventually(
+    async () => dead,
+    (all) => all.some(({ value }) => value === poison),
+  );
+  await dlq.close();
+  const { body } = await client.api('grants', 'GET', '/v1/set-aside');
+  expect(JSON.stringify(body)).toContain('record_malformed');
+});
+
+test('a valid token makes the person appear', async () => {
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  await eventually(
+    () => client.api('grants', 'GET', `/v1/users/${person.userId}`),
+    ({ status }) => status === 200,
+  );
+});
+
+describe('shuffled histories', () => {
+  const keys = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+  const jwks = JSON.stringify({
+    keys: [{ ...keys.publicKey.export({ format: 'jwk' }), kid: 'journey', use: 'sig', alg: 'RS256' }],
+  });
+  let server: Server;
+  beforeAll(async () => {
+    server = createServer((_request, response) => response.setHeader('content-type', 'application/json').end(jwks));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const mint = (issuer: string, claims: Json): string => {
+    const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const input = `${encode({ alg: 'RS256', kid: 'journey' })}.${encode({ iss: issuer, exp: 4_000_000_000, ...claims })}`;
+    return `${input}.${sign('sha256', Buffer.from(input), keys.privateKey).toString('base64url')}`;
+  };
+
+  /** A provider of its own for each history, so that none knows of the others. */
+  async function newProvider(index: number): Promise<{ id: string; issuer: string; url: string; secret: string }> {
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const issuer = `${base}/issuer/${randomBytes(6).toString('hex')}`;
+    const made = await client.api('portal', 'POST', '/v1/identity-providers', {
+      name: `history ${index}`,
+      kind: 'workos',
+      issuers: [issuer],
+      jwks_uri: `${base}/jwks.json`,
+      client_id: `client_${index}`,
+      audience_policy: 'bound_by_keys',
+      claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
+    });
+    expect(made.status).toBe(201);
+    const id = String(made.body['id']);
+    const { body } = await client.api('portal', 'POST', `/v1/identity-providers/${id}/webhook`);
+    return { id, issuer, url: String(body['url']), secret: String(body['secret']) };
+  }
+
+  const SEED = Number(process.env['JOURNEY_SEED'] ?? Date.now() % 2 ** 31);
+  const cases = fc.sample(
+    histories({ maxLength: 25 }).chain((history) => fc.tuple(fc.constant(history), arrivals(history))),
+    {
+      numRuns: 8,
+      seed: SEED,
+    },
+  );
+  beforeAll(() => console.info(`shuffled histories: JOURNEY_SEED=${SEED}`));
+
+  test.each(cases.map((one, index) => [index, one] as const))(
+    'history %i ends as its events say, in any order',
+    async (index, [history, batches]) => {
+      const provider = await newProvider(index);
+      const own = (event: RawEvent): RawEvent => ({ ...event, id: `${event.id}_${provider.id}` });
+      const mine = history.filter(({ event }) => event !== 'user.updated'); // this provider has no suspension rule
+      // Its view of the endpoint comes with the topic: until then 404, and WorkOS would send again.
+      for (const batch of batches) {
+        await Promise.all(
+          batch.map((event) =>
+            eventually(
+              () => client.deliver(own(event), provider),
+              (status) => status === 200,
+            ),
+          ),
+        );
+      }
+      const wanted = new Set(history.map((event) => own(event).id));
+      await eventually(
+        async () =>
+          JSON.stringify((await client.api('grants', 'GET', `/v1/events?limit=500&provider_id=${provider.id}`)).body),
+        (text) => [...wanted].every((id) => text.includes(id)),
+      );
+      for (const userId of USERS) {
+        for (const organizationId of [undefined, ...ORGANIZATIONS]) {
+          for (const sessionId of SESSIONS.slice(0, 2)) {
+            for (const second of [-1, 5, 12, HISTORY_SPAN_MS / 1_000 + 1]) {
+              const issuedAt = HISTORY_START + second * 1_000;
+              const scopes = [
+                `${provider.id}/user:${userId}`,
+                ...(organizationId
+                  ? [`${provider.id}/org:${organizationId}`, `${provider.id}/membership:${userId}:${organizationId}`]
+                  : []),
+                `${provider.id}/session:${sessionId}`,
+              ];
+              const isVoid = scopes.some((scope) =>
+                isVoidByEvents(provider.id, scope, { kind: 'token', issuedAt }, mine),
+              );
+              const token = mint(provider.issuer, {
+                sub: userId,
+                org_id: organizationId,
+                sid: sessionId,
+                iat: issuedAt / 1_000,
+              });
+              expect([scopes, second, (await client.verify(token))['active']]).toEqual([scopes, second, !isVoid]);
+            }
+          }
+        }
+      }
+    },
+  );
+});
+
+describe('a process is killed', () => {
+  test('token-verification gives the same answers afterwards', async () => {
+    const gone = await client.person();
+    const there = await client.person();
+    await becomes(there.token, 'active');
+    await client.workos('DELETE', `/user_management/users/${gone.userId}`);
+    await becomes(gone.token, 'user_deprovisioned');
+    await running.killAndAwait('tokenVerification');
+    await becomes(there.token, 'active');
+    expect(await client.verdict(gone.token)).toBe('user_deprovisioned');
+  });
+
+  test('grants: what came meanwhile is revoked when it is back', async () => {
+    const person = await client.person();
+    await becomes(person.token, 'active');
+    const grant = await client.makeGrant(holder(person));
+    expect(grant.status).toBe(201);
+    const back = running.killAndAwait('grants');
+    await client.workos('DELETE', `/user_management/users/${person.userId}`);
+    await back;
+    await eventually(
+      () => client.grantOf(String(grant.body['id'])),
+      ({ status }) => status === 'revoked',
+      40_000,
+    );
+  });
+
+  test('webhook-ingress and Kafka: what got no 2xx comes again, and nothing is lost', async () => {
+    const people = await Promise.all(Array.from({ length: 10 }, () => client.person()));
+    const back = [running.killAndAwait('kafka'), running.killAndAwait('webhookIngress')];
+    const delivered = people.map(({ userId }) =>
+      eventually(
+        () =>
+          client.deliver({
+            id: `event_killed_${userId}`,
+            object: 'event',
+            event: 'user.deleted',
+            data: { id: userId },
+            created_at: new Date().toISOString(),
+          }),
+        (status) => status === 200,
+        40_000,
+      ),
+    );
+    await Promise.all([...back, ...delivered]);
+    for (const { token } of people) {
+      await eventually(
+        () => client.verdict(token),
+        (verdict) => verdict === 'user_deprovisioned',
+        40_000,
+      );
+    }
+  }, 120_000);
+
+  test('Postgres: tokens are refused all the same, and grants follow', async () => {
+    const person = await client.person();
+    await becomes(person.token, 'active');
+    const grant = await client.makeGrant(holder(person));
+    expect(grant.status).toBe(201);
+    const back = running.killAndAwait('postgres');
+    await client.workos('DELETE', `/user_management/users/${person.userId}`);
+    await eventually(
+      () => client.verdict(person.token),
+      (verdict) => verdict === 'user_deprovisioned',
+      40_000,
+    );
+    await back;
+    await eventually(
+      () => client.grantOf(String(grant.body['id'])),
+      ({ status }) => status === 'revoked',
+      40_000,
+    );
+  }, 120_000);
+});
+
+test('no secret and no token is in any log', async () => {
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  const secrets = [
+    stack.adminApiKey,
+    stack.webhook.secret,
+    stack.introspection.clientSecret,
+    stack.provider.apiKey,
+    person.token,
+  ];
+  for (const service of ['portal', 'webhookIngress', 'grants', 'tokenVerification']) {
+    const log = await running.logs(service);
+    expect(log.length).toBeGreaterThan(0);
+    for (const secret of secrets) expect(log.includes(secret)).toBe(false);
+  }
+});

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** `.local/stack.json`, as the contract has it. */
+export interface Stack {
+  portal: string;
+  webhookIngress: string;
+  grants: string;
+  tokenVerification: string;
+  sandbox: string;
+  kafkaBrokers: string;
+  databaseUrl: string;
+  adminApiKey: string;
+  introspection: { clientId: string; clientSecret: string };
+  provider: { id: string; issuer: string; jwksUri: string; clientId: string; audience: string; apiKey: string };
+  webhook: { url: string; secret: string };
+  pids: Record<string, number>;
+}
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** A stack of a test's own, as `npm start` brings it up, in a folder of its own. */
+export class TestStack {
+  private child: ChildProcess | undefined;
+  private output = '';
+
+  private constructor(readonly dir: string) {}
+
+  static async create(): Promise<TestStack> {
+    const parent = join(ROOT, '.local');
+    const { mkdir } = await import('node:fs/promises');
+    await mkdir(parent, { recursive: true });
+    return new TestStack(await mkdtemp(join(parent, 'journey-')));
+  }
+
+  /** Resolves once it is ready. */
+  async start(): Promise<Stack> {
+    const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env;
+    this.child = spawn(
+      join(ROOT, 'node_modules/.bin/node'),
+      ['--enable-source-maps', join(ROOT, 'dist/tools/stack/src/main.js'), '--no-demo'],
+      { cwd: ROOT, env: { ...env, RESCIND_LOCAL_DIR: this.dir, LOG_LEVEL: 'info' }, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk));
+    this.child.stderr!.on('data', (chunk: Buffer) => (this.output += chunk));
+    for (;;) {
+      const stack = await this.read();
+      if (stack) return stack;
+      if (this.child.exitCode !== null) throw new Error(`the stack did not start:\n${this.output}`);
+      await delay(50);
+    }
+  }
+
+  async read(): Promise<Stack | undefined> {
+    const text = await readFile(join(this.dir, 'stack.json'), 'utf8').catch(() => '');
+    return text === '' ? undefined : (JSON.parse(text) as Stack);
+  }
+
+  /** SIGKILL to one of its processes; resolves once another one has taken its place. */
+  async killAndAwait(name: string): Promise<void> {
+    const before = (await this.read())!.pids[name]!;
+    process.kill(before, 'SIGKILL');
+    for (;;) {
+      const now = (await this.read())?.pids[name];
+      if (now !== undefined && now !== before) return;
+      await delay(20);
+    }
+  }
+
+  /** As Ctrl-C does; answers what it said and how it ended. */
+  async stop(): Promise<{ code: number | null; output: string }> {
+    const child = this.child;
+    if (child && child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit');
+      child.kill('SIGINT');
+      await ended;
+    }
+    return { code: child?.exitCode ?? null, output: this.output };
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  logs(service: string): Promise<string> {
+    return readFile(join(this.dir, 'logs', `${service}.log`), 'utf8').catch(() => '');
+  }
+}
