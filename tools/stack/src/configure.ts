@@ -1,6 +1,5 @@
 import { eventually } from '#testing/eventually.js';
 import { apiOf } from './api.js';
-import type { ServiceName } from './services.js';
 import type { Settings } from './settings.js';
 
 /** The events that Rescind asks WorkOS for. */
@@ -34,12 +33,13 @@ export interface StackFile {
   pids: Record<string, number>;
 }
 
-type Urls = Record<ServiceName, string>;
+type Urls = Record<'portal' | 'tokenVerification' | 'sandbox', string>;
+type Keys = Pick<Settings, 'adminApiKey' | 'sandboxApiKey' | 'sandboxClientId'>;
 
 /** Over HTTP alone, as an administrator would: the sandbox as identity provider. The one of an earlier start is changed. */
-export async function registerProvider(urls: Urls, settings: Settings): Promise<StackFile['provider']> {
-  const portal = apiOf(urls.portal, settings.adminApiKey);
-  const { sandboxClientId: clientId, sandboxApiKey: apiKey } = settings;
+export async function registerProvider(urls: Urls, keys: Keys): Promise<StackFile['provider']> {
+  const portal = apiOf(urls.portal, keys.adminApiKey);
+  const { sandboxClientId: clientId, sandboxApiKey: apiKey } = keys;
   const discovery = await apiOf(urls.sandbox, apiKey)(
     'GET',
     `/user_management/${clientId}/.well-known/openid-configuration`,
@@ -70,10 +70,10 @@ export async function registerProvider(urls: Urls, settings: Settings): Promise<
  */
 export async function connectSandbox(
   urls: Urls,
-  settings: Settings,
+  keys: Keys,
   { id, issuer }: StackFile['provider'],
 ): Promise<StackFile['webhook']> {
-  const portal = apiOf(urls.portal, settings.adminApiKey);
+  const portal = apiOf(urls.portal, keys.adminApiKey);
   const path = `/v1/identity-providers/${id}/webhook`;
   const enabled = await portal('POST', path);
   const webhook = { url: String(enabled['url']), secret: String(enabled['secret']) };
@@ -81,12 +81,12 @@ export async function connectSandbox(
   for (const secret of secrets.filter(({ origin }) => origin === 'pasted')) {
     await portal('DELETE', `${path}/secrets/${secret.id}`);
   }
-  const sandbox = apiOf(urls.sandbox, settings.sandboxApiKey);
+  const sandbox = apiOf(urls.sandbox, keys.sandboxApiKey);
   const endpoint = { endpoint_url: webhook.url, events: SUBSCRIBED_EVENTS };
   await portal('POST', `${path}/secrets`, {
     secret: (await sandbox('POST', '/webhook_endpoints', endpoint))['secret'],
   });
-  const verifier = apiOf(urls.tokenVerification, settings.adminApiKey);
+  const verifier = apiOf(urls.tokenVerification, keys.adminApiKey);
   await Promise.all([
     eventually(async () => (await fetch(webhook.url, { method: 'POST' })).status === 401, { what: 'the endpoint' }),
     eventually(
