@@ -12,6 +12,8 @@ import { discoverKeySet } from '#workos/discovery.js';
 import { guardedFetch } from '#workos/guarded-fetch.js';
 import { ChangesController } from './changes.controller.js';
 import { CONFIG, type PortalConfig } from './config.js';
+import { CONSOLE_FILES, ConsoleController } from './console.controller.js';
+import { readConsole } from './console-files.js';
 import { DiscoveryController, ISSUER_FETCH, type IssuerFetch } from './discovery.controller.js';
 import { ASK_FOR_KEY_SET, IdentityProvidersController } from './identity-providers.controller.js';
 import { backlog } from './identity-providers.sql.js';
@@ -77,10 +79,20 @@ export class AppModule {
           ],
         }),
       ],
-      controllers: [DiscoveryController, IdentityProvidersController, WebhookController, ChangesController],
+      controllers: [
+        DiscoveryController,
+        IdentityProvidersController,
+        WebhookController,
+        ChangesController,
+        ConsoleController,
+      ],
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: Database, useValue: database },
+        {
+          provide: CONSOLE_FILES,
+          useValue: config.consoleDir === undefined ? undefined : readConsole(config.consoleDir),
+        },
         { provide: PortalMetrics, useValue: metrics },
         { provide: ISSUER_FETCH, useValue: fetch },
         { provide: ASK_FOR_KEY_SET, useValue: ask },

@@ -25,6 +25,8 @@ export const portalConfig = z
     RESCIND_PROVIDERS_FILE: z.string().optional(),
     /** How often that file is looked at for a change, ms. */
     PROVIDERS_FILE_POLL_MS: z.coerce.number().int().min(50).default(2_000),
+    /** The built console; where there is none, a page says where the API is. */
+    CONSOLE_DIR: z.string().optional(),
     /** How long a pasted issuer may take to answer, with all that is fetched for it, ms. */
     DISCOVERY_TIMEOUT_MS: z.coerce.number().int().positive().max(30_000).default(5_000),
   })
@@ -42,6 +44,7 @@ export const portalConfig = z
     allowLocalHosts: env.RESCIND_ALLOW_LOCAL_HOSTS,
     providersFile: env.RESCIND_PROVIDERS_FILE,
     providersFilePollMs: env.PROVIDERS_FILE_POLL_MS,
+    consoleDir: env.CONSOLE_DIR,
     discoveryTimeoutMs: env.DISCOVERY_TIMEOUT_MS,
   }));
 

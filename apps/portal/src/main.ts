@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { loadConfig } from '#platform/config.js';
 import { createLogger } from '#platform/logging.js';
 import { createRegistry } from '#platform/metrics.js';
@@ -6,8 +7,11 @@ import { AppModule } from './app.module.js';
 import { portalConfig } from './config.js';
 import { Lifetime } from './lifetime.js';
 
+/** Beside us in dist. */
+const BUILT_CONSOLE = join(import.meta.dirname, '../../console');
+
 await main(async () => {
-  const config = loadConfig(portalConfig, process.env);
+  const config = loadConfig(portalConfig, { CONSOLE_DIR: BUILT_CONSOLE, ...process.env });
   const logger = createLogger('portal', config.logLevel);
   const options: ServeOptions = { ...config, logger };
   const app = await createService(AppModule.forRoot(config, logger, createRegistry('portal')), options);

@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
+import { kindOf } from '#workos/guarded-fetch.js';
 import { WORKOS_API } from '#workos/issuer-shape.js';
 import { ALGORITHMS, AUDIENCE_POLICIES, claimMappings } from '#contracts/identity-provider.js';
 
@@ -8,7 +10,19 @@ export interface FieldProblem {
   message: string;
 }
 
-const text = z.string().trim().min(1, 'must not be empty').max(2_000);
+const SECRET_IN_THE_WRONG_FIELD =
+  'holds a secret, which does not belong here; make a new one in the WorkOS dashboard, since this one was pasted';
+
+/** Whatever is not sealed is shown again, so a secret in the wrong field is not taken. */
+const text = z
+  .string()
+  .trim()
+  .min(1, 'must not be empty')
+  .max(2_000)
+  .refine((given) => !/\b(sk|whsec)_[A-Za-z0-9_]{6,}/.test(given), {
+    message: SECRET_IN_THE_WRONG_FIELD,
+    abort: true,
+  });
 
 /**
  * An absolute https URL without user, query or fragment. Whether http may stand there is found out where the address is
@@ -20,8 +34,6 @@ const url = text.superRefine((given, context) => {
 });
 
 function urlProblem(given: string): string | undefined {
-  if (/^sk_/.test(given))
-    return 'is an API key; make a new one in the WorkOS dashboard, since this one was pasted here';
   if (!URL.canParse(given)) return 'must be an absolute URL such as https://auth.example.com';
   const { protocol, username, password, search, hash } = new URL(given);
   if (protocol !== 'https:' && protocol !== 'http:') return 'must be an https:// URL';
@@ -30,7 +42,11 @@ function urlProblem(given: string): string | undefined {
   return undefined;
 }
 
-const apiKey = text
+const apiKey = z
+  .string()
+  .trim()
+  .min(1, 'must not be empty')
+  .max(2_000)
   .refine((key) => !/^(client_|whsec_|https?:)/.test(key), 'is no API key: WorkOS’s begin with sk_')
   .refine((key) => !/\s/.test(key), 'must be one word');
 
@@ -176,6 +192,12 @@ export function changed(settings: ProviderSettings, change: ProviderChange): Omi
   };
 }
 
+/** What can be told without asking anybody; what a name leads to is checked whenever it is fetched. */
+function isLocalByName(given: string): boolean {
+  const host = new URL(given).hostname.replace(/^\[(.*)\]$/, '$1');
+  return isIP(host) > 0 ? kindOf(host) !== 'public' : /(^|\.)localhost\.?$/.test(host);
+}
+
 const dropUndefined = <T extends object>(object: T): { [Key in keyof T]: NonNullable<T[Key]> } =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
 
@@ -190,7 +212,9 @@ export function settingsProblems(settings: ProviderSettings, allowLocal: boolean
     ['api_base_url', settings.api_base_url],
   ];
   for (const [field, given] of urls) {
-    if (given?.startsWith('http:') && !allowLocal) add(field, 'must be an https:// URL');
+    if (given === null || allowLocal) continue;
+    if (given.startsWith('http:')) add(field, 'must be an https:// URL');
+    else if (isLocalByName(given)) add(field, 'must be a host of the public internet');
   }
   settings.issuers.forEach((issuer, place) => {
     if (settings.kind === 'workos' && issuer.endsWith('/')) {

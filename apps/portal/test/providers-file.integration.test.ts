@@ -52,7 +52,7 @@ test('what is declared is there, and cannot be changed in the page', async () =>
   await write(yaml('Declared'));
   portal = await start();
   await registry.start();
-  await seen('it is published', () => registry.get('workos-main')?.webhook != null);
+  await seen('it is published', () => registry.get('workos-main')?.webhook?.secrets.length === 1);
   const data = registry.byEndpointToken(TOKEN)!;
   expect(data).toMatchObject({ id: 'workos-main', jwks_uri: 'https://api.workos.com/sso/jwks/client_01DECLARED' });
   expect(unseal(data.api_key!, apiKeyOwner('workos-main'), keys)).toBe('sk_test_declared_api_key');

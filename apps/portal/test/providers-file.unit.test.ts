@@ -76,7 +76,7 @@ providers:
     'providers[0].id',
     'providers[0].name',
     'providers[0].kind',
-    'providers[0].issuers[0]: is an API key',
+    'providers[0].issuers[0]: holds a secret',
     'providers[0]: Unrecognized key: "colour"',
     'providers[1].api_key: the variable MISSING_ONE is not set',
     'providers[1].webhook.token',
