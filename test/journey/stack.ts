@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** `.local/stack.json`, as the contract has it. */
@@ -20,7 +21,12 @@ export interface Stack {
   pids: Record<string, number>;
 }
 
-const ROOT = join(import.meta.dirname, '../..');
+/** Compiled or not: the folder that has the lockfile. */
+const ROOT = rootAbove(import.meta.dirname);
+
+function rootAbove(dir: string): string {
+  return existsSync(join(dir, 'package-lock.json')) ? dir : rootAbove(dirname(dir));
+}
 
 /** A stack of a test's own, as `npm start` brings it up, in a folder of its own. */
 export class TestStack {
@@ -31,7 +37,6 @@ export class TestStack {
 
   static async create(): Promise<TestStack> {
     const parent = join(ROOT, '.local');
-    const { mkdir } = await import('node:fs/promises');
     await mkdir(parent, { recursive: true });
     return new TestStack(await mkdtemp(join(parent, 'journey-')));
   }

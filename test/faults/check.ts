@@ -1,0 +1,131 @@
+import type { RawEvent } from '#testing/histories.js';
+import { isVoidByEvents } from '#testing/oracle.js';
+import type { Holding } from './plan.js';
+
+/** What one client saw of one token or grant, in the order in which it asked. Times are monotonic, ms. */
+export interface Observation {
+  holding: number;
+  kind: 'token' | 'grant';
+  startedAt: number;
+  endedAt: number;
+  /** undefined: it was said that this is not known, or nobody answered. */
+  isValid: boolean | undefined;
+}
+
+/** What the clients of one run saw, and nothing else. */
+export interface Journal {
+  providerId: string;
+  holdings: readonly Holding[];
+  /** Issue time of each grant by holding; a grant that was not made is missing. */
+  grantedAt: ReadonlyMap<number, number>;
+  /** Each event that was ever sent, and when first; monotonic, ms. */
+  sent: readonly { event: RawEvent; firstSentAt: number; acknowledged: boolean }[];
+  observations: readonly Observation[];
+  /** The last answers, asked once everything was quiet. */
+  final: readonly Observation[];
+  /** Records of access.revocations and of access.revocation-state of this provider, in their order by scope. */
+  revocations: readonly ScopeRecord[];
+  states: readonly ScopeRecord[];
+  /** Answers that no client should ever get, such as a 500. */
+  unexpected: readonly string[];
+  outboxRows: number;
+  /** `action subject event` of each row of the audit that belongs to this provider. */
+  audit: readonly string[];
+}
+
+export interface ScopeRecord {
+  scope: string;
+  closed_at: string | null;
+  opened_at: string | null;
+  tokens_before: string | null;
+}
+
+/** Every promise that was broken, in a sentence each. Shares no code with the services. */
+export function check(journal: Journal): string[] {
+  return [
+    ...journal.unexpected,
+    ...unreflected(journal),
+    ...resurrected(journal),
+    ...wronglyAnnounced(journal),
+    ...(journal.outboxRows === 0 ? [] : [`the outbox still has ${journal.outboxRows} rows`]),
+    ...repeated(journal.audit).map((row) => `the audit has twice: ${row}`),
+  ];
+}
+
+const scopesOf = (providerId: string, { userId, organizationId, sessionId }: Holding): string[] => [
+  `${providerId}/user:${userId}`,
+  ...(organizationId
+    ? [`${providerId}/org:${organizationId}`, `${providerId}/membership:${userId}:${organizationId}`]
+    : []),
+  `${providerId}/session:${sessionId}`,
+];
+
+/** In the end every answer is what the acknowledged events say. */
+function unreflected(journal: Journal): string[] {
+  const events = journal.sent.filter(({ acknowledged }) => acknowledged).map(({ event }) => event);
+  return journal.final.flatMap(({ holding, kind, isValid }) => {
+    const access = journal.holdings[holding]!;
+    const issuedAt = kind === 'token' ? access.issuedAt : journal.grantedAt.get(holding)!;
+    const isVoid = scopesOf(journal.providerId, access).some((scope) =>
+      isVoidByEvents(journal.providerId, scope, { kind, issuedAt }, events),
+    );
+    if (isValid === !isVoid) return [];
+    return [`${kind} ${holding} ends ${word(isValid)}, but the events say ${word(!isVoid)}`];
+  });
+}
+
+const word = (isValid: boolean | undefined): string => (isValid === undefined ? 'unknown' : isValid ? 'valid' : 'void');
+
+const OPENINGS = /^organization_membership\.(created|updated)$/;
+
+/** Void, and then valid: only where an event that opens one of its scopes had been sent by then. */
+function resurrected(journal: Journal): string[] {
+  return journal.observations.flatMap((later) => {
+    if (later.isValid !== true) return [];
+    const wasVoid = journal.observations.some(
+      (earlier) =>
+        earlier.isValid === false &&
+        earlier.holding === later.holding &&
+        earlier.kind === later.kind &&
+        earlier.endedAt < later.startedAt,
+    );
+    if (!wasVoid) return [];
+    const { userId, organizationId } = journal.holdings[later.holding]!;
+    const isOpened = journal.sent.some(
+      ({ event, firstSentAt }) =>
+        OPENINGS.test(event.event) &&
+        event.data['status'] !== 'inactive' &&
+        event.data['user_id'] === userId &&
+        event.data['organization_id'] === organizationId &&
+        firstSentAt <= later.endedAt,
+    );
+    return isOpened ? [] : [`${later.kind} ${later.holding} was void and became valid without a re-opening`];
+  });
+}
+
+/** The moments of a scope only grow, in both topics, and each end of access is announced. */
+function wronglyAnnounced({ states, revocations }: Journal): string[] {
+  const problems: string[] = [];
+  const newest = new Map<string, ScopeRecord>();
+  for (const record of states) {
+    const before = newest.get(record.scope);
+    if (before && !FIELDS.every((field) => momentOf(record[field]) >= momentOf(before[field]))) {
+      problems.push(`the state of ${record.scope} went back`);
+    }
+    newest.set(record.scope, record);
+  }
+  for (const [scope, state] of newest) {
+    if (state.closed_at === null) continue;
+    const isAnnounced = revocations.some((record) => record.scope === scope && record.closed_at === state.closed_at);
+    if (!isAnnounced) problems.push(`the end of ${scope} was never announced`);
+  }
+  return problems;
+}
+
+const FIELDS = ['closed_at', 'opened_at', 'tokens_before'] as const;
+const momentOf = (wire: string | null): number =>
+  wire === null ? -Infinity : wire === 'infinity' ? Infinity : Date.parse(wire);
+
+function repeated(rows: readonly string[]): string[] {
+  return [...new Set(rows.filter((row, index) => rows.indexOf(row) !== index))];
+}

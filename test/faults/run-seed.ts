@@ -1,0 +1,249 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, eventually, type Json } from '../journey/client.js';
+import type { TestStack } from '../journey/stack.js';
+import type { Journal, Observation } from './check.js';
+import type { Issuer } from './issuer.js';
+import { type Fault, type Plan, planOf } from './plan.js';
+import type { Records } from './records.js';
+
+const QUIET_MS = 60_000;
+/** The contract's answers; a connection that breaks is nobody's promise while processes are killed. */
+const EXPECTED = new Set([200, 201, 409, 503]);
+
+/** Plays one seed against the running stack, and answers what its clients saw. */
+export async function runSeed(seed: number, running: TestStack, issuer: Issuer, records: Records): Promise<Journal> {
+  const plan = planOf(seed);
+  const client = new Client((await running.read())!);
+  const provider = await newProvider(client, issuer, seed);
+  const run = new Run(plan, client, provider, issuer);
+  await run.prepare();
+
+  const faults = plan.faults.map(async (fault) => {
+    await delay(fault.atMs);
+    await strike(fault, running);
+  });
+  await Promise.all([run.deliverAll(), run.watchUntil(Promise.all(faults)), ...faults]);
+  await run.settle();
+  const { sent, observations, final, unexpected, grantedAt } = run;
+  return {
+    providerId: provider.id,
+    holdings: plan.holdings,
+    grantedAt,
+    sent: [...sent.values()],
+    observations,
+    final,
+    unexpected,
+    states: await records.statesOf(provider.id),
+    revocations: records.revocationsOf(provider.id),
+    outboxRows: await outboxRows(client),
+    audit: await auditOf(client, provider.id),
+  };
+}
+
+interface Provider {
+  id: string;
+  issuer: string;
+  url: string;
+  secret: string;
+}
+
+class Run {
+  readonly sent = new Map<string, { event: Plan['history'][number]; firstSentAt: number; acknowledged: boolean }>();
+  readonly observations: Observation[] = [];
+  readonly final: Observation[] = [];
+  readonly unexpected: string[] = [];
+  readonly grantedAt = new Map<number, number>();
+  private readonly grantIds = new Map<number, string>();
+  private readonly tokens: string[];
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly client: Client,
+    private readonly provider: Provider,
+    issuer: Issuer,
+  ) {
+    this.tokens = plan.holdings.map(({ userId, organizationId, sessionId, issuedAt }) =>
+      issuer.mint(provider.issuer, { sub: userId, org_id: organizationId, sid: sessionId, iat: issuedAt / 1_000 }),
+    );
+  }
+
+  /** Grants are made before anything happens, so each of them is older than what ends it by our clocks. */
+  async prepare(): Promise<void> {
+    for (const [index, { userId, organizationId, sessionId }] of this.plan.holdings.entries()) {
+      const holder = {
+        provider_id: this.provider.id,
+        user_id: userId,
+        session_id: sessionId,
+        ...(organizationId ? { organization_id: organizationId } : {}),
+      };
+      const { body } = await eventually(
+        () => this.client.makeGrant(holder),
+        ({ status }) => status === 201,
+      );
+      this.grantIds.set(index, String(body['id']));
+      this.grantedAt.set(index, Date.parse(String(body['granted_at'])));
+    }
+    await eventually(
+      () => this.client.verdict(this.tokens[0]!),
+      (verdict) => verdict === 'active',
+      QUIET_MS,
+    );
+  }
+
+  /** As WorkOS does: several at once, and again whatever got no 2xx. */
+  async deliverAll(): Promise<void> {
+    const underWay: Promise<void>[] = [];
+    for (const { event, pauseMs } of this.plan.deliveries) {
+      await delay(pauseMs);
+      underWay.push(this.deliver({ ...event, id: `${event.id}_${this.provider.id}` }));
+    }
+    await Promise.all(underWay);
+  }
+
+  private async deliver(event: Plan['history'][number]): Promise<void> {
+    const known = this.sent.get(event.id) ?? { event, firstSentAt: performance.now(), acknowledged: false };
+    this.sent.set(event.id, known);
+    for (let pauseMs = 50; ; pauseMs = Math.min(1_000, pauseMs * 2)) {
+      const status = await this.client.deliver(event, this.provider);
+      if (status === 200) break;
+      if (status !== 0 && status !== 503) this.unexpected.push(`a webhook was answered with ${status}`);
+      await delay(pauseMs);
+    }
+    known.acknowledged = true;
+  }
+
+  /** Clients that ask all the time, each about one token or grant. */
+  async watchUntil(over: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    void over.then(() => (isOver = true));
+    await Promise.all(
+      this.plan.holdings.flatMap((_, holding) =>
+        (['token', 'grant'] as const).map(async (kind) => {
+          while (!isOver) {
+            this.observations.push(await this.observe(holding, kind));
+            await delay(kind === 'token' ? 5 : 20);
+          }
+        }),
+      ),
+    );
+  }
+
+  /** Until every event is applied and every answer is there; then the last word on each. */
+  async settle(): Promise<void> {
+    const ids = [...this.sent.keys()];
+    await eventually(
+      async () =>
+        JSON.stringify(
+          (await this.client.api('grants', 'GET', `/v1/events?limit=500&provider_id=${this.provider.id}`)).body,
+        ),
+      (text) => ids.every((id) => text.includes(`"${id}"`)),
+      QUIET_MS,
+    );
+    await eventually(
+      () => outboxRows(this.client),
+      (rows) => rows === 0,
+      QUIET_MS,
+    );
+    for (let holding = 0; holding < this.plan.holdings.length; holding++) {
+      for (const kind of ['token', 'grant'] as const) {
+        const last = await eventually(
+          () => this.observe(holding, kind),
+          ({ isValid }) => isValid !== undefined,
+          QUIET_MS,
+        );
+        this.observations.push(last);
+        this.final.push(last);
+      }
+    }
+  }
+
+  private async observe(holding: number, kind: 'token' | 'grant'): Promise<Observation> {
+    const startedAt = performance.now();
+    const isValid = await this.ask(holding, kind);
+    return { holding, kind, startedAt, endedAt: performance.now(), isValid };
+  }
+
+  private async ask(holding: number, kind: 'token' | 'grant'): Promise<boolean | undefined> {
+    const answer = await (
+      kind === 'token'
+        ? this.client.api('tokenVerification', 'POST', '/v1/tokens/verify', { token: this.tokens[holding] })
+        : this.client.api('grants', 'GET', `/v1/grants/${this.grantIds.get(holding)}`)
+    ).catch(() => undefined);
+    if (!answer) return undefined;
+    if (!EXPECTED.has(answer.status))
+      this.unexpected.push(`a ${kind} was answered with ${answer.status}: ${String(answer.body['code'])}`);
+    if (answer.status !== 200) return undefined;
+    return kind === 'token' ? (answer.body['active'] as boolean) : answer.body['status'] === 'active';
+  }
+}
+
+async function strike({ victim, kind, forMs }: Fault, running: TestStack): Promise<void> {
+  const pid = (await running.read())?.pids[victim];
+  if (pid === undefined) return; // it is being started again at this moment
+  try {
+    if (kind === 'kill') return void process.kill(pid, 'SIGKILL');
+    process.kill(pid, 'SIGSTOP');
+    await delay(forMs);
+    process.kill(pid, 'SIGCONT');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // another fault was faster
+  }
+}
+
+async function newProvider(client: Client, issuer: Issuer, seed: number): Promise<Provider> {
+  const name = `seed-${seed}-${randomBytes(4).toString('hex')}`;
+  const made = await eventually(
+    () =>
+      client.api('portal', 'POST', '/v1/identity-providers', {
+        name,
+        kind: 'workos',
+        issuers: [`${issuer.base}/issuer/${name}`],
+        jwks_uri: `${issuer.base}/jwks.json`,
+        client_id: `client_${seed}`,
+        audience_policy: 'bound_by_keys',
+      }),
+    ({ status }) => status === 201,
+    QUIET_MS,
+  );
+  const id = String(made.body['id']);
+  const enabled = await eventually(
+    () => client.api('portal', 'POST', `/v1/identity-providers/${id}/webhook`),
+    ({ status }) => status < 300,
+    QUIET_MS,
+  );
+  const provider = {
+    id,
+    issuer: `${issuer.base}/issuer/${name}`,
+    url: String(enabled.body['url']),
+    secret: String(enabled.body['secret']),
+  };
+  // Known to webhook-ingress: an empty body is refused for its signature, not for its address.
+  await eventually(
+    async () => (await fetch(provider.url, { method: 'POST' })).status,
+    (status) => status === 401,
+    QUIET_MS,
+  );
+  return provider;
+}
+
+async function outboxRows(client: Client): Promise<number> {
+  const text = await (await fetch(`${client.stack.grants}/metrics`)).text();
+  return Number(/^rescind_outbox_rows(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? NaN);
+}
+
+async function auditOf(client: Client, providerId: string): Promise<string[]> {
+  const rows: string[] = [];
+  for (let cursor: unknown; ;) {
+    const path = `/v1/audit?limit=500&provider_id=${providerId}${cursor ? `&cursor=${String(cursor)}` : ''}`;
+    const { body } = await client.api('grants', 'GET', path);
+    for (const row of (body['data'] ?? []) as Json[]) {
+      if (row['provider_id'] !== providerId || row['source_event_id'] === null) continue;
+      rows.push(
+        `${String(row['action'])} ${String(row['subject'])} ${String(row['source_event_id'])} ${JSON.stringify(row['detail'])}`,
+      );
+    }
+    cursor = body['next_cursor'];
+    if (!cursor) return rows;
+  }
+}
