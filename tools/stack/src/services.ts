@@ -48,7 +48,6 @@ export function defineServices(
   const common = {
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     KAFKA_BROKERS: kafkaBrokers,
-    KAFKA_TOPIC_PREFIX: process.env['KAFKA_TOPIC_PREFIX'] ?? '',
     KAFKA_PARTITIONS: '3',
     RESCIND_API_KEYS: `admin:${settings.adminApiKey}`,
     RESCIND_ENCRYPTION_KEYS: `k1:${settings.encryptionKey}`,
