@@ -1,6 +1,7 @@
 import { TOPICS } from '#contracts/topics.js';
 import { KafkaClient } from '#kafka/client.js';
 import { TopicReader } from '#kafka/topic-reader.js';
+import { eventually } from '../journey/client.js';
 import type { ScopeRecord } from './check.js';
 
 /** A subscriber of both topics that tell of revocations; it keeps what it saw, in the order of each scope. */
@@ -37,7 +38,13 @@ export class Records {
       [this.readers[0]!, TOPICS.revocations],
       [this.readers[1]!, TOPICS.revocationState],
     ] as const) {
-      await reader.reached(topic, await this.client.endOffsets(topic));
+      // Kafka may be on its way back from the last fault.
+      const ends = await eventually(
+        () => this.client.endOffsets(topic),
+        () => true,
+        60_000,
+      );
+      await reader.reached(topic, ends);
     }
     return this.states.filter(({ scope }) => scope.startsWith(`${providerId}/`));
   }
