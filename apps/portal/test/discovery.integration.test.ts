@@ -9,8 +9,10 @@ const CLIENT = 'client_01SANDBOX';
 /** A WorkOS on loopback: one client that it knows. */
 let asked = 0;
 let base: string;
-const workos: Server = createServer((request, response) => {
+let meanwhile: (() => Promise<unknown>) | undefined;
+const workos: Server = createServer(async (request, response) => {
   asked += 1;
+  await meanwhile?.();
   const issuer = `${base}/user_management/${CLIENT}`;
   const pages: Record<string, object> = {
     [`/user_management/${CLIENT}/.well-known/openid-configuration`]: {
@@ -37,7 +39,10 @@ beforeAll(async () => {
   development = await startPortal(place, { RESCIND_ALLOW_LOCAL_HOSTS: 'true', DISCOVERY_TIMEOUT_MS: '1000' });
   production = await startPortal(place, { DISCOVERY_TIMEOUT_MS: '1000' });
 });
-beforeEach(() => (asked = 0));
+beforeEach(() => {
+  asked = 0;
+  meanwhile = undefined;
+});
 afterAll(async () => {
   await development.close();
   await production.close();
@@ -68,6 +73,24 @@ test('a key set that was not given is asked for', async () => {
     jwks_uri: `${base}/sso/jwks/${CLIENT}`,
     jwks_uri_source: 'discovered',
     client_id: CLIENT,
+  });
+});
+
+test('what is changed while an issuer is asked for its keys is not lost', async () => {
+  const { body } = await development.call('POST', PROVIDERS, { name: 'A', kind: 'workos', issuers: [ISSUER] });
+  const path = `${PROVIDERS}/${body.id}`;
+  meanwhile = () => {
+    meanwhile = undefined;
+    return development.call('PATCH', path, { jwks_uri: 'https://keys.example.com/given', name: 'B' });
+  };
+  const issuers = [`${base}/user_management/${CLIENT}`];
+  const changed = await development.call('PATCH', path, { issuers });
+  expect(changed.body).toMatchObject({
+    issuers,
+    name: 'B',
+    jwks_uri: 'https://keys.example.com/given',
+    jwks_uri_source: 'given',
+    version: 3,
   });
 });
 

@@ -1,3 +1,4 @@
+import { Database } from '#platform/database.js';
 import { apiKeyOwner, unseal, webhookSecretOwner } from '#providers/sealing.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { KEY, newPlace, type Place, type Portal, startPortal, until } from './portal.js';
@@ -230,6 +231,11 @@ test('the webhook: a URL that nobody guesses, a secret shown once, sealed for th
   expect(status.body.secrets.map((secret: { origin: string }) => secret.origin)).toEqual(['generated', 'pasted']);
   expect((await seen(id, 5)).webhook!.secrets.map(({ id }) => id)).not.toContain(pasted.body.id);
 
+  const [retired] = await portal.app
+    .get(Database)
+    .source.query<{ sealed: string }[]>('select sealed from webhook_secrets where id = $1', [pasted.body.id]);
+  expect(retired!.sealed).toBe('');
+
   const list = await portal.call('GET', PROVIDERS);
   const audit = await portal.call('GET', `/v1/audit?provider_id=${id}`);
   const everything = JSON.stringify([status.body, list.body, audit.body, pasted.body]) + portal.log();
@@ -278,7 +284,6 @@ test('deleting a provider takes its secrets out of the database', async () => {
   const id = await create({ api_key: 'sk_test_to_be_deleted' });
   await portal.call('POST', `${PROVIDERS}/${id}/webhook`);
   await portal.call('DELETE', `${PROVIDERS}/${id}`);
-  const { Database } = await import('#platform/database.js');
   const database = portal.app.get(Database);
   const rows: unknown[] = await database.source.query(
     `select api_key from identity_providers where id = $1 and api_key is not null
@@ -304,7 +309,6 @@ test('who changed what is kept, and cannot be rewritten', async () => {
   const next = await portal.call('GET', `/v1/audit?provider_id=${id}&limit=1&cursor=${body.next_cursor}`);
   expect(next.body).toMatchObject({ data: [{ action: 'provider_created', version: 1 }], next_cursor: null });
 
-  const { Database } = await import('#platform/database.js');
   const { source } = portal.app.get(Database);
   await expect(source.query(`update changes set actor = 'nobody'`)).rejects.toThrow('never rewritten');
   await expect(source.query('delete from changes')).rejects.toThrow('never rewritten');

@@ -49,6 +49,12 @@ export async function createService(
     fastify.removeAllContentTypeParsers();
     fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   }
+  // Many clients name a type whether or not they send a body; JSON that is not there is no mistake.
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+    if ((length === undefined || length === '0') && encoding === undefined) delete request.headers['content-type'];
+    done();
+  });
   if (options.maxInFlight) {
     const { requests, whenFull } = options.maxInFlight;
     let inFlight = 0;

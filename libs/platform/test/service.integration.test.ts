@@ -107,6 +107,15 @@ test('every field that is wrong is named', async () => {
   expect((errors as { field: string }[]).map(({ field }) => field)).toEqual(['name', 'count']);
 });
 
+test('a request that names a type and has no body is one without a body', async () => {
+  const answer = await call('/echo', { method: 'POST', headers: { 'content-type': 'application/json' } });
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({
+    code: 'request_invalid',
+    errors: [{ field: 'name' }, { field: 'count' }],
+  });
+});
+
 test('404 for a route that there is not', async () => {
   expect(await problem(await call('/nothing'))).toMatchObject({ status: 404, code: 'not_found' });
 });
