@@ -1,0 +1,353 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { HEARTBEAT_KEY, HEARTBEAT_TYPE, SCOPE_STATE_TYPE } from '#contracts/revocation.js';
+import { IDENTITY_PROVIDER_TYPE } from '#contracts/identity-provider.js';
+import { TOPICS } from '#contracts/topics.js';
+import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
+import { KafkaClient } from '#kafka/client.js';
+import { BatchPublisher } from '#kafka/publisher.js';
+import { ensureTopics } from '#kafka/topics.js';
+import { loadConfig } from '#platform/config.js';
+import { createLogger } from '#platform/logging.js';
+import { createRegistry } from '#platform/metrics.js';
+import { createService, listen, type ServeOptions } from '#platform/serve.js';
+import { eventually } from '#testing/eventually.js';
+import { AppModule } from '../src/app.module.js';
+import { verificationConfig } from '../src/config.js';
+import { claimsOf, makeIssuer, providerOf, token } from './issuer.js';
+
+const API_KEY = 'key-of-the-test';
+const ours = makeIssuer('client_01OURS', 'key_1');
+const unreachable = makeIssuer('client_01AWAY', 'key_2');
+const prefix = `verification-${randomBytes(4).toString('hex')}.`;
+const logger = createLogger('test', 'silent');
+let keys: Server;
+let keysDir: string;
+let client: KafkaClient;
+let publisher: BatchPublisher;
+let app: NestFastifyApplication;
+let base: string;
+let beating: NodeJS.Timeout | undefined;
+let applied: Record<string, string> = {};
+
+async function startService(): Promise<void> {
+  const config = loadConfig(verificationConfig, {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    KAFKA_BROKERS: process.env['KAFKA_BROKERS'],
+    KAFKA_TOPIC_PREFIX: prefix,
+    KAFKA_PARTITIONS: '3',
+    RESCIND_API_KEYS: `test:${API_KEY}`,
+    RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret:with/odd+signs,other:another',
+    RESCIND_ALLOW_LOCAL_HOSTS: 'true',
+    MAX_STALENESS_MS: '600',
+    KEYS_DIR: keysDir,
+  });
+  const options: ServeOptions = { ...config, logger };
+  app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
+  base = await listen(app, options);
+}
+
+const record = (type: string, data: object): Buffer =>
+  Buffer.from(
+    JSON.stringify({
+      specversion: '1.0',
+      id: randomBytes(8).toString('hex'),
+      source: '/grants',
+      type,
+      datacontenttype: 'application/json',
+      data,
+    }),
+  );
+const beat = (): Promise<void> =>
+  publisher.publish(TOPICS.revocationState, {
+    key: HEARTBEAT_KEY,
+    value: record(HEARTBEAT_TYPE, { at: new Date().toISOString(), applied }),
+  });
+const startBeating = (): void => {
+  beating ??= setInterval(() => void beat().catch(() => undefined), 100);
+};
+const stopBeating = (): void => {
+  clearInterval(beating);
+  beating = undefined;
+};
+const happens = (event: string, data: { id: string } & object, at = Date.now()): Promise<void> => {
+  const body = Buffer.from(
+    JSON.stringify({
+      id: `event_${randomBytes(6).toString('hex')}`,
+      event,
+      data,
+      created_at: new Date(at).toISOString(),
+    }),
+  );
+  const envelope = readWorkOSEnvelope(body);
+  const value = encodeWorkOSRecord(body, envelope, providerOf(ours).id, new Date());
+  return publisher.publish(TOPICS.workosEvents, { key: envelope.key, value });
+};
+
+beforeAll(async () => {
+  keysDir = await mkdtemp(join(tmpdir(), 'rescind-keys-'));
+  keys = createServer((_request, response) => response.end(JSON.stringify({ keys: [ours.jwk] })));
+  await new Promise<void>((resolve) => keys.listen(0, '127.0.0.1', resolve));
+  const jwks_uri = `http://127.0.0.1:${(keys.address() as AddressInfo).port}/jwks`;
+  client = new KafkaClient({
+    brokers: process.env['KAFKA_BROKERS']!.split(','),
+    clientId: 'test',
+    topicPrefix: prefix,
+  });
+  publisher = new BatchPublisher(client);
+  await ensureTopics(client, { partitions: 3 });
+  await publisher.start();
+  for (const data of [
+    providerOf(ours, { jwks_uri }),
+    providerOf(unreachable, { jwks_uri: 'http://127.0.0.1:9/jwks' }),
+  ]) {
+    await publisher.publish(TOPICS.identityProviders, { key: data.id, value: record(IDENTITY_PROVIDER_TYPE, data) });
+  }
+  await startService();
+});
+
+afterAll(async () => {
+  stopBeating();
+  await app.close();
+  await publisher.close();
+  await client.close();
+  keys.closeAllConnections();
+  keys.close();
+  await rm(keysDir, { recursive: true, force: true });
+});
+
+const signed = (over: Record<string, unknown> = {}): string => token(ours, claimsOf(ours, Date.now(), over));
+const verify = (jwt: string, key: string | null = API_KEY): Promise<Response> =>
+  fetch(`${base}/v1/tokens/verify`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(key === null ? {} : { authorization: `Bearer ${key}` }) },
+    body: JSON.stringify({ token: jwt }),
+  });
+const answerOf = async (jwt: string): Promise<Record<string, unknown>> => {
+  const answer = await verify(jwt);
+  return { status: answer.status, ...((await answer.json()) as object) };
+};
+const becomes = (jwt: string, expected: object): Promise<unknown> =>
+  eventually(async () => {
+    expect(await answerOf(jwt)).toMatchObject(expected);
+    return true;
+  });
+const introspect = (
+  jwt: string,
+  headers: Record<string, string>,
+  more: Record<string, string> = {},
+): Promise<Response> =>
+  fetch(`${base}/oauth2/introspect`, { method: 'POST', headers, body: new URLSearchParams({ token: jwt, ...more }) });
+const basic = (id: string, secret: string): Record<string, string> => ({
+  authorization: `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`,
+});
+const forward = (authorization?: string): Promise<Response> =>
+  fetch(`${base}/v1/forward-auth`, { headers: authorization === undefined ? {} : { authorization } });
+
+test('before the first heartbeat nothing is known, and nobody gets in', async () => {
+  const answer = await verify(signed());
+  expect(answer.headers.get('retry-after')).toBe('1');
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'view_stale']);
+  expect((await fetch(`${base}/health/ready`)).status).toBe(503);
+  expect((await forward(`Bearer ${signed()}`)).status).toBe(503);
+  expect((await introspect(signed(), basic('gateway', 's3cret:with/odd+signs'))).status).toBe(503);
+});
+
+test('with one, a token is active, as the contract has it', async () => {
+  startBeating();
+  const jwt = signed();
+  await becomes(jwt, { status: 200, active: true });
+  const { claims, as_of, ...rest } = await answerOf(jwt);
+  expect(rest).toEqual({
+    status: 200,
+    active: true,
+    user_id: 'user_01ALICE',
+    organization_id: 'org_01ACME',
+    session_id: 'session_01A',
+    provider_id: 'idp_client_01OURS',
+  });
+  expect(claims).toMatchObject({ sub: 'user_01ALICE', iss: ours.issuer });
+  expect(Date.parse(String(as_of))).toBeGreaterThan(Date.now() - 2_000);
+  expect((await fetch(`${base}/health/ready`)).status).toBe(200);
+});
+
+test('when the heartbeats stop it stops knowing, and goes on when they come again', async () => {
+  const jwt = signed();
+  await becomes(jwt, { active: true });
+  stopBeating();
+  await becomes(jwt, { status: 503, code: 'view_stale' });
+  expect(await (await fetch(`${base}/health/ready`)).json()).toMatchObject({
+    missing: { view: expect.stringContaining('heartbeat') },
+  });
+  startBeating();
+  await becomes(jwt, { active: true });
+});
+
+test('an old heartbeat is no proof, however lately it came in', async () => {
+  stopBeating();
+  const jwt = signed();
+  await becomes(jwt, { code: 'view_stale' });
+  await publisher.publish(TOPICS.revocationState, {
+    key: HEARTBEAT_KEY,
+    value: record(HEARTBEAT_TYPE, { at: new Date(Date.now() - 1_000).toISOString(), applied }),
+  });
+  await happens('user.deleted', { id: 'user_marker' });
+  expect(await answerOf(jwt)).toMatchObject({ status: 503, code: 'view_stale' });
+  startBeating();
+  await becomes(jwt, { active: true });
+});
+
+test('a revocation comes in both ways: by the event itself, and by the state', async () => {
+  const [byEvent, byState] = [signed({ sub: 'user_event' }), signed({ sub: 'user_state' })];
+  await becomes(byEvent, { active: true });
+  await becomes(byState, { active: true });
+  await happens('user.deleted', { id: 'user_event' });
+  await becomes(byEvent, { status: 200, active: false, reason: 'user_deprovisioned' });
+  await publisher.publish(TOPICS.revocationState, {
+    key: 'idp_client_01OURS/user:user_state',
+    value: record(SCOPE_STATE_TYPE, {
+      scope: 'idp_client_01OURS/user:user_state',
+      provider_id: 'idp_client_01OURS',
+      closed_at: new Date().toISOString(),
+      opened_at: null,
+      tokens_before: null,
+      reason: 'membership_inactive',
+      source_event_id: null,
+      occurred_at: new Date().toISOString(),
+    }),
+  });
+  await becomes(byState, { active: false, reason: 'membership_inactive' });
+});
+
+test('what cannot be read is skipped, and stops nothing', async () => {
+  const jwt = signed({ sub: 'user_behind_poison' });
+  await becomes(jwt, { active: true });
+  for (const topic of [TOPICS.workosEvents, TOPICS.revocationState]) {
+    await publisher.publish(topic, { key: 'user_behind_poison', value: Buffer.from('poison') });
+  }
+  await happens('user.deleted', { id: 'user_behind_poison' });
+  await becomes(jwt, { active: false });
+  expect(await (await fetch(`${base}/metrics`)).text()).toMatch(
+    /rescind_view_records_skipped_total\{topic="workos.events"[^}]*\} 1/,
+  );
+});
+
+test('a restart gives the same answers: states, and the events that are not among them yet', async () => {
+  const [before, after, still] = [
+    signed({ sub: 'user_before' }),
+    signed({ sub: 'user_after' }),
+    signed({ sub: 'user_still' }),
+  ];
+  await happens('user.deleted', { id: 'user_before' });
+  await becomes(before, { active: false });
+  // From here on the heartbeat says that everything before is on the state topic, which for user_before is not so: it must
+  // be believed, and what comes later must be read from the events.
+  applied = await client.endOffsets(TOPICS.workosEvents).then((ends) => Object.fromEntries(Object.entries(ends)));
+  await beat();
+  await happens('user.deleted', { id: 'user_after' });
+  await app.close();
+  await startService();
+  await becomes(still, { active: true });
+  expect(await answerOf(after)).toMatchObject({ active: false, reason: 'user_deprovisioned' });
+  expect(await answerOf(before)).toMatchObject({ active: true });
+  expect(await answerOf(signed({ sub: 'user_state' }))).toMatchObject({ active: false, reason: 'membership_inactive' });
+  applied = {};
+});
+
+test('keys that cannot be had: 503, never 401', async () => {
+  const jwt = token(unreachable, claimsOf(unreachable, Date.now()));
+  expect(await answerOf(jwt)).toMatchObject({ status: 503, code: 'keys_unavailable' });
+  expect((await forward(`Bearer ${jwt}`)).status).toBe(503);
+});
+
+describe('introspection (RFC 7662)', () => {
+  const good = basic('gateway', 's3cret:with/odd+signs');
+  test.each([
+    ['nobody', {}, {}],
+    ['a wrong secret', basic('gateway', 'wrong'), {}],
+    ["another client's secret", basic('gateway', 'another'), {}],
+    ['an unknown client', basic('stranger', 'another'), {}],
+    ['an API key', { authorization: `Bearer ${API_KEY}` }, {}],
+    ['a broken header', { authorization: 'Basic %%%' }, {}],
+    ['a wrong secret in the body', {}, { client_id: 'gateway', client_secret: 'wrong' }],
+  ])('401 for %s', async (_, headers, body) => {
+    const answer = await introspect(signed(), headers as Record<string, string>, body as Record<string, string>);
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Basic/);
+    expect([answer.status, await answer.json()]).toEqual([401, { error: 'invalid_client' }]);
+  });
+
+  test.each([
+    ['client_secret_basic', good, {}],
+    ['client_secret_post', {}, { client_id: 'gateway', client_secret: 's3cret:with/odd+signs' }],
+  ])('by %s', async (_, headers, body) => {
+    const answer = await introspect(signed(), headers as Record<string, string>, body as Record<string, string>);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(await answer.json()).toMatchObject({
+      active: true,
+      sub: 'user_01ALICE',
+      token_type: 'Bearer',
+      iss: ours.issuer,
+    });
+  });
+
+  test('an inactive token is just that', async () => {
+    expect(await (await introspect('rubbish', good)).json()).toEqual({ active: false });
+    expect(await (await introspect(signed({ sub: 'user_event', exp: 1 }), good)).json()).toEqual({ active: false });
+  });
+
+  test('400 without a token', async () => {
+    const answer = await fetch(`${base}/oauth2/introspect`, {
+      method: 'POST',
+      headers: good,
+      body: new URLSearchParams(),
+    });
+    expect([answer.status, ((await answer.json()) as { error: string }).error]).toEqual([400, 'invalid_request']);
+  });
+});
+
+describe('forward-auth', () => {
+  test('200 says whose it is', async () => {
+    const answer = await forward(`Bearer ${signed()}`);
+    expect([
+      answer.status,
+      answer.headers.get('x-auth-user'),
+      answer.headers.get('x-auth-organization'),
+      answer.headers.get('x-auth-session'),
+    ]).toEqual([200, 'user_01ALICE', 'org_01ACME', 'session_01A']);
+  });
+
+  test('401 with the reason (RFC 6750)', async () => {
+    const answer = await forward(`Bearer ${signed({ exp: 1 })}`);
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toContain('error="invalid_token", error_description="expired"');
+  });
+
+  test('401 without an error where there is no token', async () => {
+    const answer = await forward();
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="rescind"']);
+  });
+
+  test('an id cannot become a header of its own', async () => {
+    const answer = await forward(`Bearer ${signed({ sub: 'a\r\nx-auth-user: root' })}`);
+    expect([answer.status, answer.headers.get('x-auth-user')]).toEqual([401, null]);
+  });
+});
+
+test('verify asks for an API key, and for a token', async () => {
+  expect((await verify(signed(), null)).status).toBe(401);
+  expect((await verify(signed(), 'wrong')).status).toBe(401);
+  const answer = await fetch(`${base}/v1/tokens/verify`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${API_KEY}` },
+    body: '{}',
+  });
+  expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, 'request_invalid']);
+});
