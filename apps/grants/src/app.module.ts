@@ -34,6 +34,8 @@ import { WorkOSEventsConsumer } from './workos-events.consumer.js';
 const GROUP = 'grants';
 /** One for the whole installation: of all relays that there ever were, only the newest can write. */
 const RELAY_TRANSACTIONAL_ID = 'grants-relay';
+/** How long the partitions of a replica that was killed wait for another: the least that Kafka allows by default. */
+const SESSION_TIMEOUT_MS = 6_000;
 const SEAL_CHUNK = 2_000;
 const SEAL_EVERY_MS = 500;
 
@@ -53,7 +55,12 @@ export class AppModule {
       metrics,
       logger,
     );
-    const server = new KafkaBatchServer({ client, groupId: GROUP, maxRecordsPerBatch: config.batchRecords });
+    const server = new KafkaBatchServer({
+      client,
+      groupId: GROUP,
+      maxRecordsPerBatch: config.batchRecords,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+    });
     const producer = new FencedProducer(client, { transactionalId: RELAY_TRANSACTIONAL_ID });
     const relay = new Relay(producer, config, metrics);
     const leader = new Leader(config.database.url, logger, (connection, signal) => relay.lead(connection, signal));
