@@ -44,11 +44,11 @@ export class Publication {
     connection.on('notification', wake);
     signal.addEventListener('abort', wake);
     const ended = new AbortController();
+    let comparing: Promise<void> = Promise.resolve();
     try {
       await connection.query(`listen ${PUBLICATION_CHANNEL}`);
       await this.producer.acquire();
-      const reconciled = this.reconcile(connection, AbortSignal.any([signal, ended.signal])).then(wake);
-      reconciled.catch((error: unknown) =>
+      comparing = this.reconcile(connection, AbortSignal.any([signal, ended.signal])).then(wake, (error: unknown) =>
         this.logger.warn({ err: error }, 'could not compare Kafka with the database'),
       );
       while (!signal.aborted) {
@@ -58,6 +58,7 @@ export class Publication {
       }
     } finally {
       ended.abort();
+      await comparing;
       connection.off('notification', wake);
       signal.removeEventListener('abort', wake);
     }

@@ -54,7 +54,12 @@ export interface Portal {
   close(): Promise<void>;
 }
 
-export async function startPortal(place: Place, env: Record<string, string> = {}): Promise<Portal> {
+/** @param isReady what is waited for; the portal's own readiness, unless it is not to become ready */
+export async function startPortal(
+  place: Place,
+  env: Record<string, string> = {},
+  isReady: (url: string) => Promise<boolean> = answersReady,
+): Promise<Portal> {
   const config = loadConfig(portalConfig, {
     HOST: '127.0.0.1',
     PORT: '0',
@@ -81,7 +86,7 @@ export async function startPortal(place: Place, env: Record<string, string> = {}
   const app = await createService(AppModule.forRoot(config, logger, createRegistry('portal')), options);
   const url = await listen(app, options);
   app.get(Lifetime).start();
-  await until('the portal is ready', async () => (await fetch(`${url}/health/ready`)).status === 200);
+  await until('the portal is ready', () => isReady(url));
   return {
     app,
     url,
@@ -101,6 +106,8 @@ export async function startPortal(place: Place, env: Record<string, string> = {}
     },
   };
 }
+
+const answersReady = async (url: string): Promise<boolean> => (await fetch(`${url}/health/ready`)).status === 200;
 
 /** Waits until a condition holds; what it says when it never does is in the error. */
 export async function until<T>(

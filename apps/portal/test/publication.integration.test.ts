@@ -91,6 +91,31 @@ test('a change that was committed is published, whoever dies in between', async 
   await until('it is published', () => registry.get(id)?.name === 'Committed');
 });
 
+test('without Kafka it takes changes, says that they wait, and publishes them later', async () => {
+  const missing = async (url: string): Promise<Record<string, string>> => {
+    const answer = await fetch(`${url}/health/ready`);
+    const { missing } = (await answer.json()) as { missing?: Record<string, string> };
+    return missing ?? {};
+  };
+  const alone = await startPortal(
+    place,
+    { KAFKA_BROKERS: '127.0.0.1:1' },
+    async (url) => !('database' in (await missing(url))),
+  );
+  const made = await alone.call('POST', PROVIDERS, wanted);
+  expect(made).toMatchObject({ status: 201, body: { version: 1, published: false } });
+  expect(Object.keys(await missing(alone.url))).toEqual(['publication']);
+  const metrics = await (await fetch(`${alone.url}/metrics`)).text();
+  expect(metrics).toMatch(/rescind_publication_backlog_changes\{[^}]*\} 1/);
+  await alone.close();
+
+  const portal = await portalHere();
+  const registry = await registryHere();
+  await until('it is published', () => registry.get(made.body.id as string));
+  await settled(portal);
+  expect((await portal.call('GET', `${PROVIDERS}/${made.body.id}`)).body.published).toBe(true);
+});
+
 test('two portals: each takes changes, one publishes, and another goes on when it ends', async () => {
   const first = await portalHere();
   const second = await portalHere();

@@ -40,6 +40,7 @@ const CONFLICT_RETRIES = 5;
 /** One schema of a PostgreSQL database, and who migrates it. */
 export class Database {
   readonly source: DataSource;
+  private isMigrated = false;
 
   constructor(
     config: DatabaseConfig,
@@ -71,6 +72,7 @@ export class Database {
   async start(): Promise<void> {
     if (!this.source.isInitialized) await this.source.initialize();
     await this.migrate();
+    this.isMigrated = true;
   }
 
   private async migrate(): Promise<void> {
@@ -117,7 +119,7 @@ export class Database {
   }
 
   private async reachable<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.source.isInitialized) throw new DatabaseUnavailable('not connected yet');
+    if (!this.isMigrated) throw new DatabaseUnavailable('not connected or not migrated yet');
     try {
       return await work();
     } catch (error) {
