@@ -1,0 +1,143 @@
+import { TOPICS } from '#contracts/topics.js';
+import type { KafkaClient } from '#kafka/client.js';
+import { BrokerUnavailable, Fenced } from '#kafka/errors.js';
+import { FencedProducer } from '#kafka/fenced-producer.js';
+import { TopicReader } from '#kafka/topic-reader.js';
+import { ensureTopics } from '#kafka/topics.js';
+import { type Broker, clientOf, ownBroker } from './kafka.js';
+import { readAll } from './read-all.js';
+import { until } from './until.js';
+
+let broker: Broker;
+let client: KafkaClient;
+const producers: FencedProducer[] = [];
+
+beforeAll(async () => {
+  broker = await ownBroker();
+});
+
+beforeEach(async () => {
+  client = clientOf(broker.brokers);
+  await ensureTopics(client);
+});
+
+afterEach(async () => {
+  await Promise.all(producers.splice(0).map((producer) => producer.close()));
+});
+
+afterAll(async () => {
+  await broker.stop();
+});
+
+function producerOf(deliveryTimeoutMs = 5_000): FencedProducer {
+  const producer = new FencedProducer(client, { transactionalId: 'relay', deliveryTimeoutMs });
+  producers.push(producer);
+  return producer;
+}
+
+const records = (...values: string[]) =>
+  values.map((value) => ({ topic: TOPICS.revocationState, key: value, value: Buffer.from(value) }));
+const valuesOf = async () => (await readAll(client, TOPICS.revocationState)).map(({ value }) => String(value)).sort();
+
+test('writes all records of a call, over several topics and partitions, or none', async () => {
+  const producer = producerOf();
+  await producer.acquire();
+  const values = Array.from({ length: 100 }, (_, i) => `value-${i}`);
+  await producer.sendAll([...records(...values), { topic: TOPICS.revocations, key: 'k', value: Buffer.from('told') }]);
+  expect(await valuesOf()).toEqual(values.sort());
+  expect((await readAll(client, TOPICS.revocations)).map(({ value }) => String(value))).toEqual(['told']);
+});
+
+test('calls in a row keep their order, and calls at the same time queue up', async () => {
+  const producer = producerOf();
+  await producer.acquire();
+  const one = (i: number) => ({ topic: TOPICS.identityProviders, key: 'k', value: Buffer.from(`${i}`) });
+  await Promise.all(Array.from({ length: 50 }, (_, i) => producer.sendAll([one(i)])));
+  const values = (await readAll(client, TOPICS.identityProviders)).map(({ value }) => Number(String(value)));
+  expect(values).toEqual(Array.from({ length: 50 }, (_, i) => i));
+});
+
+test('the older holder is fenced, and readers never see what it sends', async () => {
+  const older = producerOf();
+  const newer = producerOf();
+  await older.acquire();
+  await older.sendAll(records('older-before'));
+  await newer.acquire();
+  await expect(older.sendAll(records('older-after'))).rejects.toThrow(Fenced);
+  await newer.sendAll(records('newer'));
+  await expect(older.sendAll(records('older-again'))).rejects.toThrow(Fenced);
+  expect(older.isAcquired()).toBe(false);
+  expect(await valuesOf()).toEqual(['newer', 'older-before']);
+});
+
+test('a holder that was overtaken in the middle of its transaction commits nothing', async () => {
+  const topic = client.topic(TOPICS.revocationState);
+  const kafka = client.open();
+  const transactionalId = `${client.config.topicPrefix}relay`;
+  const paused = kafka.producer({ transactionalId, transactionTimeout: 30_000 });
+  await paused.connect();
+  const transaction = await paused.transaction();
+  await transaction.send({ topic, messages: [{ key: 'paused', value: 'paused' }] });
+
+  const successor = producerOf();
+  await successor.acquire();
+  await successor.sendAll(records('successor'));
+  await expect(transaction.commit()).rejects.toThrow('old epoch');
+  await paused.disconnect();
+  expect(await valuesOf()).toEqual(['successor']);
+});
+
+test('sends nothing before it has acquired', async () => {
+  await expect(producerOf().sendAll(records('too early'))).rejects.toThrow(BrokerUnavailable);
+  expect(await valuesOf()).toEqual([]);
+});
+
+test('while Kafka is away it says so in time; after acquiring again it writes again', async () => {
+  const producer = producerOf(1_500);
+  await producer.acquire();
+  await producer.sendAll(records('before'));
+  await broker.kill();
+  const startedAt = performance.now();
+  await expect(producer.sendAll(records('away'))).rejects.toThrow(BrokerUnavailable);
+  expect(performance.now() - startedAt).toBeLessThan(3_500);
+  expect(producer.isAcquired()).toBe(false);
+  await expect(producer.acquire()).rejects.toThrow(BrokerUnavailable);
+
+  await broker.start();
+  // It must not come back by itself: somebody else may lead by now.
+  await expect(producer.sendAll(records('not acquired'))).rejects.toThrow(BrokerUnavailable);
+  await until(() =>
+    producer.acquire().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await producer.sendAll(records('after'));
+  const values = await valuesOf();
+  expect(values).toEqual(expect.arrayContaining(['before', 'after']));
+  expect(values).not.toContain('not acquired');
+}, 90_000);
+
+test('a broker that hangs leaves nothing open that holds up readers', async () => {
+  const producer = producerOf(1_000);
+  await producer.acquire();
+  broker.pause();
+  await expect(producer.sendAll(records('hung'))).rejects.toThrow(BrokerUnavailable);
+  broker.resume();
+  const successor = producerOf();
+  await until(() =>
+    successor.acquire().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await successor.sendAll(records('next'));
+  const seen: string[] = [];
+  const reader = new TopicReader(client, {
+    topics: [TOPICS.revocationState],
+    onRecords: (batch) => void seen.push(...batch.map(({ value }) => String(value))),
+  });
+  await reader.start();
+  await until(() => seen.includes('next'));
+  await reader.close();
+});
