@@ -1,133 +1,22 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { CLOUD_EVENT_CONTENT_TYPE, decodeCloudEvent } from '#contracts/cloud-event.js';
-import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
-import { KafkaClient } from '#kafka/client.js';
-import { BatchPublisher } from '#kafka/publisher.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
-import { loadConfig } from '#platform/config.js';
-import { createLogger } from '#platform/logging.js';
-import { createRegistry } from '#platform/metrics.js';
-import { createService, listen } from '#platform/serve.js';
-import { ProviderRegistry } from '#providers/registry.js';
-import { seal, webhookSecretOwner } from '#providers/sealing.js';
-import { AppModule, serveOptions } from '../src/app.module.js';
-import { ingressConfig } from '../src/config.js';
+import { expectProblem, type Ingress, PREVIOUS, signatureOf, startIngress, userDeleted } from './ingress.js';
 
-const KEY = randomBytes(32).toString('base64');
-const OTHER_KEY = randomBytes(32).toString('base64');
-const TOKEN = randomBytes(32).toString('base64url');
-const LOCKED_TOKEN = randomBytes(32).toString('base64url');
-const CURRENT = 'whsec_0FWAiVGkEfGBqqsJH4aNAGBJ4';
-const PREVIOUS = 'f'.repeat(64);
-
-const config = loadConfig(ingressConfig, {
-  HOST: '127.0.0.1',
-  PORT: '0',
-  LOG_LEVEL: 'silent',
-  KAFKA_BROKERS: process.env['KAFKA_BROKERS'],
-  KAFKA_TOPIC_PREFIX: `ingress-${randomBytes(4).toString('hex')}.`,
-  KAFKA_PARTITIONS: '3',
-  MAX_IN_FLIGHT: '400',
-  RESCIND_ENCRYPTION_KEYS: `k1:${KEY}`,
-});
-
-const client = new KafkaClient(config.kafka);
-const publisher = new BatchPublisher(client);
-const logger = createLogger('test', 'silent');
-const options = serveOptions(config, logger);
-let app: NestFastifyApplication;
-let base: string;
-
+let ingress: Ingress;
 beforeAll(async () => {
-  app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
-  base = await listen(app, options);
-  const registry = app.get(ProviderRegistry);
-  await registry.ready;
-  await publisher.start();
-  const known = new Promise<void>((resolve) =>
-    registry.onChange(() => void (registry.all().length === 2 && resolve())),
-  );
-  await publishProvider('idp_open', TOKEN, `k1:${KEY}`);
-  await publishProvider('idp_locked', LOCKED_TOKEN, `k2:${OTHER_KEY}`);
-  await known;
+  ingress = await startIngress({ KAFKA_BROKERS: process.env['KAFKA_BROKERS'], MAX_IN_FLIGHT: '400' });
 });
-
-afterAll(async () => {
-  await app.close();
-  await publisher.close();
-  await client.close();
-});
-
-async function publishProvider(id: string, token: string, encryptionKey: string): Promise<void> {
-  const [name, key] = encryptionKey.split(':') as [string, string];
-  const keys = [{ id: name, key: Buffer.from(key, 'base64') }];
-  const secret = (secretId: string, text: string) => ({
-    id: secretId,
-    sealed: seal(text, webhookSecretOwner(id, secretId), keys),
-    origin: 'pasted' as const,
-    created_at: '2026-01-01T00:00:00.000Z',
-  });
-  const data: IdentityProviderData = {
-    id,
-    name: id,
-    kind: 'workos',
-    issuers: [`https://issuer.test/${id}`],
-    jwks_uri: null,
-    client_id: null,
-    audience: [],
-    audience_policy: 'bound_by_keys',
-    algorithms: ['RS256'],
-    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
-    required_claims: [],
-    clock_tolerance_seconds: 0,
-    allow_impersonation: false,
-    suspension_rule: null,
-    api_base_url: null,
-    api_key: null,
-    webhook: {
-      endpoint_token_sha256: createHash('sha256').update(token).digest('hex'),
-      secrets: [secret('previous', PREVIOUS), secret('current', CURRENT)],
-    },
-    version: 1,
-    updated_at: '2026-01-01T00:00:00.000Z',
-  };
-  const event = {
-    specversion: '1.0',
-    id: `${id}-1`,
-    source: '/portal',
-    type: IDENTITY_PROVIDER_TYPE,
-    datacontenttype: 'application/json',
-    data,
-  };
-  await publisher.publish(TOPICS.identityProviders, { key: id, value: Buffer.from(JSON.stringify(event)) });
-}
-
-let count = 0;
-const userDeleted = (over: object = {}): string =>
-  JSON.stringify({
-    id: `event_${++count}`,
-    object: 'event',
-    event: 'user.deleted',
-    data: { object: 'user', id: `user_${count}` },
-    created_at: '2026-01-15T12:00:00.000Z',
-    ...over,
-  });
-
-const signatureOf = (body: string | Buffer, { secret = CURRENT, at = Date.now() } = {}): string =>
-  `t=${at}, v1=${createHmac('sha256', secret)
-    .update(Buffer.concat([Buffer.from(`${at}.`), Buffer.from(body)]))
-    .digest('hex')}`;
+afterAll(() => ingress.close());
 
 const deliver = (
   body: string | Buffer,
-  { token = TOKEN, signature = signatureOf(body) as string | null, type = 'application/json' } = {},
+  { token = ingress.token, signature = signatureOf(body) as string | null, type = 'application/json' } = {},
 ): Promise<Response> =>
-  fetch(`${base}/webhooks/workos/${token}`, {
+  fetch(`${ingress.base}/webhooks/workos/${token}`, {
     method: 'POST',
     headers: { 'content-type': type, ...(signature === null ? {} : { 'workos-signature': signature }) },
     body: new Uint8Array(Buffer.from(body)),
@@ -136,7 +25,7 @@ const deliver = (
 /** The records of one event, once the reader has seen everything that was in the topic by now. */
 async function recordsOf(eventId: string): Promise<ConsumedRecord[]> {
   const found: ConsumedRecord[] = [];
-  const seen = new TopicReader(client, {
+  const seen = new TopicReader(ingress.client, {
     topics: [TOPICS.workosEvents],
     onRecords: (batch) => void found.push(...batch),
   });
@@ -144,11 +33,6 @@ async function recordsOf(eventId: string): Promise<ConsumedRecord[]> {
   await seen.caughtUp;
   await seen.close();
   return found.filter(({ value }) => decodeCloudEvent(value).id === eventId);
-}
-
-async function expectProblem(answer: Response, status: number, code: string): Promise<void> {
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect({ status: answer.status, ...((await answer.json()) as object) }).toMatchObject({ status, code });
 }
 
 describe('stored', () => {
@@ -231,7 +115,7 @@ describe('refused', () => {
   });
 
   test('503 where a secret cannot be opened: it may be the right one', async () => {
-    const answer = await deliver(userDeleted(), { token: LOCKED_TOKEN });
+    const answer = await deliver(userDeleted(), { token: ingress.lockedToken });
     expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
     await expectProblem(answer, 503, 'secret_unreadable');
   });
@@ -245,7 +129,9 @@ describe('refused', () => {
 
 test('concurrent deliveries share produce requests', async () => {
   const metric = async (name: string): Promise<number> =>
-    Number(new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'm').exec(await (await fetch(`${base}/metrics`)).text())?.[1]);
+    Number(
+      new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'm').exec(await (await fetch(`${ingress.base}/metrics`)).text())?.[1],
+    );
   const requestsBefore = await metric('rescind_produce_batch_records_count');
   const recordsBefore = await metric('rescind_produce_batch_records_sum');
   const answers = await Promise.all(Array.from({ length: 300 }, () => deliver(userDeleted())));
@@ -256,10 +142,10 @@ test('concurrent deliveries share produce requests', async () => {
 });
 
 test('more deliveries at once than can be held are sent back before their bodies are read, and come again', async () => {
-  const port = Number(new URL(base).port);
+  const port = Number(new URL(ingress.base).port);
   const half = Array.from({ length: 450 }, () => {
     const socket = connect(port, '127.0.0.1');
-    socket.write(`POST /webhooks/workos/${TOKEN} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{"id":`);
+    socket.write(`POST /webhooks/workos/${ingress.token} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{"id":`);
     return socket;
   });
   const answer = await eventuallyAnswered(503);
@@ -278,18 +164,18 @@ async function eventuallyAnswered(status: number): Promise<Response> {
 }
 
 test('a body that stops midway holds nobody up and is not stored', async () => {
-  const socket = connect(Number(new URL(base).port), '127.0.0.1');
+  const socket = connect(Number(new URL(ingress.base).port), '127.0.0.1');
   await once(socket, 'connect');
-  socket.write(`POST /webhooks/workos/${TOKEN} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"id":`);
+  socket.write(`POST /webhooks/workos/${ingress.token} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"id":`);
   expect((await deliver(userDeleted())).status).toBe(200);
   socket.destroy();
 });
 
 test('health, metrics and the API description answer without a key', async () => {
   for (const path of ['/health/live', '/health/ready', '/metrics', '/openapi.json']) {
-    expect((await fetch(base + path)).status).toBe(200);
+    expect((await fetch(ingress.base + path)).status).toBe(200);
   }
-  const api = (await (await fetch(`${base}/openapi.json`)).json()) as { openapi: string; paths: object };
+  const api = (await (await fetch(`${ingress.base}/openapi.json`)).json()) as { openapi: string; paths: object };
   expect(api.openapi).toMatch(/^3\.1/);
   expect(Object.keys(api.paths)).toEqual(['/webhooks/workos/{token}']);
 });

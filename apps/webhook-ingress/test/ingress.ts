@@ -1,0 +1,138 @@
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { TOPICS } from '#contracts/topics.js';
+import { KafkaClient } from '#kafka/client.js';
+import { BatchPublisher } from '#kafka/publisher.js';
+import { loadConfig } from '#platform/config.js';
+import { createLogger } from '#platform/logging.js';
+import { createRegistry } from '#platform/metrics.js';
+import { createService, listen } from '#platform/serve.js';
+import { ProviderRegistry } from '#providers/registry.js';
+import { type EncryptionKeys, seal, webhookSecretOwner } from '#providers/sealing.js';
+import { AppModule, serveOptions } from '../src/app.module.js';
+import { ingressConfig } from '../src/config.js';
+
+export const CURRENT = 'whsec_0FWAiVGkEfGBqqsJH4aNAGBJ4';
+export const PREVIOUS = 'f'.repeat(64);
+
+/** The service in this process, with one endpoint that it can open, and one whose secrets are sealed with another key. */
+export interface Ingress {
+  app: NestFastifyApplication;
+  base: string;
+  client: KafkaClient;
+  token: string;
+  lockedToken: string;
+  close(): Promise<void>;
+}
+
+export async function startIngress(settings: Record<string, string | undefined>): Promise<Ingress> {
+  const key = randomBytes(32);
+  const [token, lockedToken] = [randomBytes(32).toString('base64url'), randomBytes(32).toString('base64url')];
+  const config = loadConfig(ingressConfig, {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    KAFKA_TOPIC_PREFIX: `ingress-${randomBytes(4).toString('hex')}.`,
+    KAFKA_PARTITIONS: '3',
+    RESCIND_ENCRYPTION_KEYS: `k1:${key.toString('base64')}`,
+    ...settings,
+  });
+  const logger = createLogger('test', 'silent');
+  const options = serveOptions(config, logger);
+  const app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
+  const base = await listen(app, options);
+  const client = new KafkaClient(config.kafka);
+  const publisher = new BatchPublisher(client);
+  const registry = app.get(ProviderRegistry);
+  await registry.ready;
+  const known = new Promise<void>((resolve) =>
+    registry.onChange(() => void (registry.all().length === 2 && resolve())),
+  );
+  await publisher.start();
+  await publishProvider(publisher, 'idp_open', token, [{ id: 'k1', key }]);
+  await publishProvider(publisher, 'idp_locked', lockedToken, [{ id: 'k2', key: randomBytes(32) }]);
+  await known;
+  await publisher.close();
+  return {
+    app,
+    base,
+    client,
+    token,
+    lockedToken,
+    close: async () => {
+      await app.close();
+      await client.close();
+    },
+  };
+}
+
+async function publishProvider(
+  publisher: BatchPublisher,
+  id: string,
+  token: string,
+  keys: EncryptionKeys,
+): Promise<void> {
+  const secret = (secretId: string, text: string) => ({
+    id: secretId,
+    sealed: seal(text, webhookSecretOwner(id, secretId), keys),
+    origin: 'pasted' as const,
+    created_at: '2026-01-01T00:00:00.000Z',
+  });
+  const data: IdentityProviderData = {
+    id,
+    name: id,
+    kind: 'workos',
+    issuers: [`https://issuer.test/${id}`],
+    jwks_uri: null,
+    client_id: null,
+    audience: [],
+    audience_policy: 'bound_by_keys',
+    algorithms: ['RS256'],
+    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
+    required_claims: [],
+    clock_tolerance_seconds: 0,
+    allow_impersonation: false,
+    suspension_rule: null,
+    api_base_url: null,
+    api_key: null,
+    webhook: {
+      endpoint_token_sha256: createHash('sha256').update(token).digest('hex'),
+      secrets: [secret('previous', PREVIOUS), secret('current', CURRENT)],
+    },
+    version: 1,
+    updated_at: '2026-01-01T00:00:00.000Z',
+  };
+  const event = {
+    specversion: '1.0',
+    id: `${id}-1`,
+    source: '/portal',
+    type: IDENTITY_PROVIDER_TYPE,
+    datacontenttype: 'application/json',
+    data,
+  };
+  await publisher.publish(TOPICS.identityProviders, { key: id, value: Buffer.from(JSON.stringify(event)) });
+}
+
+let count = 0;
+
+/** The body of an event of its own. */
+export const userDeleted = (over: object = {}): string =>
+  JSON.stringify({
+    id: `event_${++count}`,
+    object: 'event',
+    event: 'user.deleted',
+    data: { object: 'user', id: `user_${count}` },
+    created_at: '2026-01-15T12:00:00.000Z',
+    ...over,
+  });
+
+export const signatureOf = (body: string | Buffer, { secret = CURRENT, at = Date.now() } = {}): string =>
+  `t=${at}, v1=${createHmac('sha256', secret)
+    .update(Buffer.concat([Buffer.from(`${at}.`), Buffer.from(body)]))
+    .digest('hex')}`;
+
+export async function expectProblem(answer: Response, status: number, code: string): Promise<void> {
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect({ status: answer.status, ...((await answer.json()) as object) }).toMatchObject({ status, code });
+}
