@@ -4,7 +4,7 @@ import { REASON_CODES } from '#contracts/revocation.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { type AccessAnswer, checkAccess } from './check-access.js';
-import { Database } from './database.js';
+import { Database } from '#platform/database.js';
 import { id, plainText, providerOf } from './selectors.js';
 
 export const accessQuestion = z.strictObject({

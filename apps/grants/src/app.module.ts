@@ -13,13 +13,14 @@ import { sealAudit } from './audit-chain.js';
 import { AuditController } from './audit.controller.js';
 import { BackgroundLoop } from './background-loop.js';
 import { CONFIG, type GrantsConfig } from './config.js';
-import { DatabaseProblems } from './database-problems.js';
-import { Database } from './database.js';
+import { DatabaseProblems } from '#platform/database-problems.js';
+import { Database } from '#platform/database.js';
 import { EventApplier } from './event-applier.js';
 import { EventsController } from './events.controller.js';
 import { GrantsController } from './grants.controller.js';
 import { GrantsMetrics } from './grants-metrics.js';
-import { Leader } from './leader.js';
+import { GRANTS_SCHEMA, RELAY_LOCK } from './grants-schema.js';
+import { Leader } from '#platform/leader.js';
 import { Lifetime } from './lifetime.js';
 import { MarkingWorker } from './marking-worker.js';
 import { GRANTS_OPEN_API } from './open-api.js';
@@ -44,7 +45,7 @@ export class AppModule {
   static forRoot(config: GrantsConfig, logger: Logger, registry: Registry): DynamicModule {
     const client = new KafkaClient(config.kafka, logger);
     const providers = new ProviderRegistry(client, logger);
-    const database = new Database(config.database);
+    const database = new Database(config.database, GRANTS_SCHEMA);
     const metrics = new GrantsMetrics(registry);
     const marking = new MarkingWorker(database, config.marking.chunk, metrics, logger);
     const applier = new EventApplier(
@@ -63,7 +64,9 @@ export class AppModule {
     });
     const producer = new FencedProducer(client, { transactionalId: RELAY_TRANSACTIONAL_ID });
     const relay = new Relay(producer, config, metrics);
-    const leader = new Leader(config.database.url, logger, (connection, signal) => relay.lead(connection, signal));
+    const leader = new Leader(config.database.url, RELAY_LOCK, logger, (connection, signal) =>
+      relay.lead(connection, signal),
+    );
     const vitals = new Vitals(database, server, leader, metrics, logger);
     const sealer = new BackgroundLoop('seal the audit', SEAL_EVERY_MS, logger, async () => {
       return (await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK))) === SEAL_CHUNK;

@@ -10,7 +10,7 @@ import type { SourcedUpdate } from './domain/fold.js';
 import { enqueue, movePosition } from './outbox.sql.js';
 import { insertReceipts } from './receipts.sql.js';
 import { headerBytes, insertSetAside } from './set-aside.sql.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 export interface ApplyOptions {
   suspensionOf: (providerId: string) => SuspensionRule | undefined;

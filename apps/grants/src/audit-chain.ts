@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { LOCKS } from './database.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { SEAL_LOCK } from './grants-schema.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** As the database writes it down, so that it comes back the same: the time in seconds, the detail as text. */
 interface SealedFields {
@@ -41,8 +41,7 @@ export function chainHash(before: Buffer, row: SealedFields): Buffer {
  */
 export async function sealAudit(tx: Tx, limit: number): Promise<number> {
   const [turn] = await rowsOf<{ mine: boolean }>(tx, 'select pg_try_advisory_xact_lock($1, $2) as mine', [
-    LOCKS.space,
-    LOCKS.seal,
+    ...SEAL_LOCK,
   ]);
   if (!turn!.mine) return 0;
   const rows = await rowsOf<SealedFields>(

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { loadConfig } from '#platform/config.js';
 import { main } from '#platform/serve.js';
 import { verifyAudit } from './audit-chain.js';
-import { SCHEMA } from './database.js';
+import { GRANTS_SCHEMA } from './grants-schema.js';
 
 /** `npm run audit:verify [-- --head SEQ:HASH]`: finds audit rows that were changed or removed; exits with 1 if there are. */
 await main(async () => {
@@ -13,7 +13,7 @@ await main(async () => {
   const [, seq, hash] = /^(\d+):([0-9a-f]{64})$/.exec(values.head ?? '') ?? [];
   if (values.head !== undefined && hash === undefined) throw new Error('--head must be SEQ:HASH, as printed before');
 
-  const source = new DataSource({ type: 'postgres', url, extra: { options: `-c search_path=${SCHEMA}` } });
+  const source = new DataSource({ type: 'postgres', url, extra: { options: `-c search_path=${GRANTS_SCHEMA.name}` } });
   await source.initialize();
   try {
     // One snapshot, so that what is sealed meanwhile does not look like a difference.

@@ -2,7 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { z } from 'zod';
 import { valid } from '#platform/validation.js';
 import { type AuditRow, readAudit } from './audit.sql.js';
-import { Database } from './database.js';
+import { Database } from '#platform/database.js';
 import { numberedPageQuery, page } from './paging.js';
 import { plainText } from './selectors.js';
 

@@ -1,4 +1,4 @@
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** One effect: who, what, why. When, the database says. */
 export interface AuditEntry {

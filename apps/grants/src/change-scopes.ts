@@ -8,7 +8,7 @@ import { enqueueMarking } from './marking-jobs.sql.js';
 import { enqueue } from './outbox.sql.js';
 import { insertRevocations } from './revocations.sql.js';
 import { insertClosings, lockScopes, readScopes, writeScopes } from './scopes.sql.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 export interface MarkingLimits {
   /** Grants that one transaction marks itself; the scopes with the most of them are left to jobs. */

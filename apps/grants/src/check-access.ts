@@ -6,7 +6,7 @@ import { isReasonCode } from './domain/fold.js';
 import { standingOf } from './grant-view.js';
 import { clock, type GrantRow, grantOfRow } from './grants.sql.js';
 import { readScopes } from './scopes.sql.js';
-import { rowsOf, type Tx } from './sql.js';
+import { rowsOf, type Tx } from '#platform/sql.js';
 
 export type AccessAnswer = z.infer<typeof accessAnswer>;
 

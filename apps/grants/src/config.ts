@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { namedSecrets, serviceSettings } from '#platform/config.js';
+import { databaseConfigFrom, databaseSettings } from '#platform/database.js';
 import { encryptionKeys } from '#providers/sealing.js';
 
 /** All settings of grants, from the environment. */
@@ -10,11 +11,7 @@ export const grantsConfig = z
     ...serviceSettings,
     ...kafkaSettings,
     ...topicSettings,
-    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, message: 'must be a postgres:// URL' }),
-    /** Connections of this process; the relay has one more of its own. */
-    DATABASE_POOL_SIZE: z.coerce.number().int().min(2).default(10),
-    /** How long one statement may take before the database counts as away, ms. */
-    DATABASE_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
+    ...databaseSettings,
     RESCIND_API_KEYS: namedSecrets,
     /** Unused so far; checked here so that every service of an installation can be given the same settings. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys.optional(),
@@ -34,7 +31,7 @@ export const grantsConfig = z
     shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
     kafka: kafkaConfigFrom(env, 'grants'),
     topics: topicOptionsFrom(env),
-    database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, timeoutMs: env.DATABASE_TIMEOUT_MS },
+    database: databaseConfigFrom(env),
     apiKeys: env.RESCIND_API_KEYS,
     heartbeatIntervalMs: env.HEARTBEAT_INTERVAL_MS,
     batchRecords: env.BATCH_RECORDS,

@@ -6,7 +6,7 @@ import { type Holder, type Scope, scopesOf } from '#revocation/scope.js';
 import { appendAudit } from './audit.sql.js';
 import { clock, type Grant, insertGrant } from './grants.sql.js';
 import { lockScopes } from './scopes.sql.js';
-import { rowsOf, type Tx } from './sql.js';
+import { rowsOf, type Tx } from '#platform/sql.js';
 import { ulid } from './ulid.js';
 
 export interface GrantRequest extends Holder {

@@ -1,6 +1,6 @@
 import type { Moment } from '#contracts/moment.js';
 import type { DirectoryChanges } from './domain/directory.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /**
  * Brings the directory up to date. The newest event wins by its own time, so the order of arrival cannot matter; a

@@ -3,8 +3,8 @@ import type { Logger } from '#platform/logging.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { applyBatch, moveBehind, setAside } from './apply-batch.js';
 import type { MarkingLimits } from './change-scopes.js';
-import type { Database } from './database.js';
-import { codeOf, isUnstorable } from './database-errors.js';
+import type { Database } from '#platform/database.js';
+import { codeOf, isUnstorable } from '#platform/database-errors.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import type { MarkingWorker } from './marking-worker.js';
 

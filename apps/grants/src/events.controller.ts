@@ -4,7 +4,7 @@ import { decodeCloudEvent } from '#contracts/cloud-event.js';
 import { momentToWire } from '#contracts/moment.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
-import { Database } from './database.js';
+import { Database } from '#platform/database.js';
 import { numberedPageQuery, page } from './paging.js';
 import { readReceipt, readReceipts, type ReceiptRow } from './receipts.sql.js';
 import { id } from './selectors.js';

@@ -6,16 +6,16 @@ import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { scopesOf } from '#revocation/scope.js';
 import { appendAudit } from './audit.sql.js';
-import { Caller } from './caller.js';
+import { Caller } from '#platform/caller.js';
 import { createGrant, once } from './create-grant.js';
-import { Database } from './database.js';
+import { Database } from '#platform/database.js';
 import { type GrantView, grantStatus, standingOf, viewOf } from './grant-view.js';
 import { clock, type Grant, readGrant, revokeByHand } from './grants.sql.js';
 import { listGrants } from './list-grants.js';
 import { type Page, pageQuery } from './paging.js';
 import { readScopes } from './scopes.sql.js';
 import { id, plainText, providerOf } from './selectors.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 const time = z
   .string()

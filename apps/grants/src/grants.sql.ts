@@ -2,7 +2,7 @@ import type { Moment } from '#contracts/moment.js';
 import type { Scope } from '#revocation/scope.js';
 import type { Mark } from './domain/mark.js';
 import { scopeIds } from './scopes.sql.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 export interface Grant {
   id: string;

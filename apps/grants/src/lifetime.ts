@@ -7,8 +7,8 @@ import { untilDone } from '#platform/until-done.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { BackgroundLoop } from './background-loop.js';
 import type { GrantsConfig } from './config.js';
-import type { Database } from './database.js';
-import type { Leader } from './leader.js';
+import type { Database } from '#platform/database.js';
+import type { Leader } from '#platform/leader.js';
 
 export interface LifetimeParts {
   client: KafkaClient;

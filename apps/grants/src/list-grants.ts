@@ -5,7 +5,7 @@ import type { grantQuery } from './grants.controller.js';
 import { clock, type GrantRow, grantOfRow } from './grants.sql.js';
 import { encodeCursor, type Page } from './paging.js';
 import { readScopes } from './scopes.sql.js';
-import { rowsOf, type Tx } from './sql.js';
+import { rowsOf, type Tx } from '#platform/sql.js';
 
 type GrantQuery = z.output<typeof grantQuery>;
 

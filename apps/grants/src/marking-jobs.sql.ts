@@ -1,6 +1,6 @@
 import type { Scope } from '#revocation/scope.js';
 import { scopeIds, scopeOfRow } from './scopes.sql.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 export interface MarkingJob {
   scope: Scope;

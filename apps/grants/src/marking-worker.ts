@@ -2,11 +2,11 @@ import type { Logger } from '#platform/logging.js';
 import { appendAudit } from './audit.sql.js';
 import { BackgroundLoop } from './background-loop.js';
 import { auditOfMark, markGrants } from './change-scopes.js';
-import type { Database } from './database.js';
+import type { Database } from '#platform/database.js';
 import { readGrantsOf } from './grants.sql.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import { finishMarkingJob, moveMarkingJob, takeMarkingJob } from './marking-jobs.sql.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 const POLL_MS = 500;
 

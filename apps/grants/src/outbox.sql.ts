@@ -1,6 +1,6 @@
 import type { Topic } from '#contracts/topics.js';
 import type { OutboxRecord } from './domain/announcements.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** The channel that tells the relay of new rows. */
 export const OUTBOX_CHANNEL = 'rescind_outbox';

@@ -1,6 +1,6 @@
 import { effectsOf } from '#revocation/effects.js';
 import { type DecodedRecord, subjectOf } from './decode-batch.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 export type Outcome = 'applied' | 'no_effect' | 'unknown_type';
 

@@ -1,6 +1,6 @@
 import type { RevocationData } from '#contracts/revocation.js';
 import type { Announcement } from './domain/announcements.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** Keeps what is announced, for `GET /v1/revocations`. */
 export async function insertRevocations(tx: Tx, announcements: readonly Announcement[]): Promise<void> {

@@ -8,7 +8,7 @@ import { MOST_GRANT_IDS } from './domain/announcements.js';
 import type { SourcedUpdate } from './domain/fold.js';
 import { clock, countActiveGrants, readActiveGrantIds } from './grants.sql.js';
 import { lockScopes, readStates } from './scopes.sql.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 export interface RevokedScope {
   dry_run: boolean;

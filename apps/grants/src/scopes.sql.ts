@@ -2,7 +2,7 @@ import { keyOf, type Scope, type ScopeKey, sessionKey } from '#revocation/scope.
 import type { ScopeState } from '#revocation/scope-state.js';
 import type { ScopeChange, ScopeClosing } from './domain/fold.js';
 import type { KnownScopes, PastClosingOfScope } from './domain/mark.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 interface ScopeIdRow {
   scope_key: string;

@@ -3,7 +3,7 @@ import { Problem } from '#platform/problem.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { Scope } from '#revocation/scope.js';
 import { providersOf } from './directory.sql.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 /** Text without control characters, which neither keys nor logs take well. */
 export const plainText = (longest: number) =>

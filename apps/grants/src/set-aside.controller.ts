@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { appendAudit } from './audit.sql.js';
-import { Caller } from './caller.js';
-import { Database } from './database.js';
+import { Caller } from '#platform/caller.js';
+import { Database } from '#platform/database.js';
 import { enqueue } from './outbox.sql.js';
 import { numberedPageQuery, page } from './paging.js';
 import { plainText } from './selectors.js';
@@ -15,7 +15,7 @@ import {
   type SetAsideRow,
   takeForRedrive,
 } from './set-aside.sql.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 export const setAsideQuery = z.object({
   reason: plainText(100).optional(),

@@ -3,7 +3,7 @@ import type { Topic } from '#contracts/topics.js';
 import type { ConsumedRecord, RecordHeaders } from '#kafka/record.js';
 import type { RejectedRecord } from './decode-batch.js';
 import { headersFromJson, headersToJson } from './outbox.sql.js';
-import { columns, rowsOf, type Tx } from './sql.js';
+import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** The same for the same record, however often it is read; another one where a topic was made anew. */
 export function setAsideId({ topic, partition, offset, value }: ConsumedRecord): string {

@@ -7,7 +7,7 @@ import { SIGN_IN_TYPE, signInData } from '#contracts/sign-in.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { moveBehind, setAside } from './apply-batch.js';
-import { Database } from './database.js';
+import { Database } from '#platform/database.js';
 import type { RejectedRecord } from './decode-batch.js';
 import { type SignIn, writeSignIns } from './directory.sql.js';
 import { storable } from './domain/directory.js';

@@ -7,7 +7,7 @@ import { valid } from '#platform/validation.js';
 import { keyOf, userKey } from '#revocation/scope.js';
 import { isClosed } from '#revocation/scope-state.js';
 import { stateToWire } from '#revocation/wire.js';
-import { Database } from './database.js';
+import { Database } from '#platform/database.js';
 import {
   providersOf,
   readMembershipsOf,
@@ -20,7 +20,7 @@ import { clock, countActiveGrants, countGrants } from './grants.sql.js';
 import { page, pageQuery } from './paging.js';
 import { readScopesOfUser, readStates } from './scopes.sql.js';
 import { id, plainText } from './selectors.js';
-import type { Tx } from './sql.js';
+import type { Tx } from '#platform/sql.js';
 
 export const userQuery = z.object({
   /** The beginning of an id, an address or a name. */

@@ -8,7 +8,8 @@ import { Fenced } from '#kafka/errors.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
 import type { OutboxRecord } from '../src/domain/announcements.js';
 import { GrantsMetrics } from '../src/grants-metrics.js';
-import { Leader } from '../src/leader.js';
+import { Leader } from '#platform/leader.js';
+import { RELAY_LOCK } from '../src/grants-schema.js';
 import { enqueue, movePosition } from '../src/outbox.sql.js';
 import { Relay } from '../src/relay.js';
 import { follow, ownTopics, until } from './kafka.js';
@@ -41,7 +42,7 @@ const isEmpty = async (): Promise<boolean> => (await all(own.database, 'select 1
 
 function relayOf(producer: Pick<FencedProducer, 'acquire' | 'sendAll'>): Leader {
   const relay = new Relay(producer, { heartbeatIntervalMs: 200, chunk: 50 }, new GrantsMetrics(new Registry()));
-  const leader = new Leader(own.url, logger, (connection, signal) => relay.lead(connection, signal));
+  const leader = new Leader(own.url, RELAY_LOCK, logger, (connection, signal) => relay.lead(connection, signal));
   leader.start();
   closers.push(() => leader.stop());
   return leader;
@@ -147,7 +148,7 @@ test('there is one leader, and another one as soon as its connection is gone', a
 
 test('the database puts down a leader that says nothing any more', async () => {
   let silent: pg.Client | undefined;
-  const leader = new Leader(own.url, logger, async (connection, signal) => {
+  const leader = new Leader(own.url, RELAY_LOCK, logger, async (connection, signal) => {
     silent = connection;
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
   });

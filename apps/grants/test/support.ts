@@ -4,10 +4,11 @@ import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.
 import type { ConsumedRecord } from '#kafka/record.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { applyBatch, type AppliedBatch } from '../src/apply-batch.js';
-import { Database } from '../src/database.js';
+import { Database } from '#platform/database.js';
 import type { Grant } from '../src/grants.sql.js';
 import { insertGrant } from '../src/grants.sql.js';
-import { rowsOf, type Tx } from '../src/sql.js';
+import { rowsOf, type Tx } from '#platform/sql.js';
+import { GRANTS_SCHEMA } from '../src/grants-schema.js';
 import { ulid } from '../src/ulid.js';
 import { serverUrl } from './servers.js';
 
@@ -19,7 +20,7 @@ export async function ownDatabase(
   const url = new URL(await serverUrl());
   await administer(url.href, `create database ${name}`);
   url.pathname = `/${name}`;
-  const database = new Database({ url: url.href, poolSize, timeoutMs: 10_000 });
+  const database = new Database({ url: url.href, poolSize, timeoutMs: 10_000 }, GRANTS_SCHEMA);
   await database.start();
   return {
     url: url.href,
