@@ -49,7 +49,7 @@ export class LocalKafka {
     await mkdir(dir, { recursive: true });
     const ports = await portsFor(dir, brokers);
     const voters = ports.map(({ controller }, index) => `${index + 1}@127.0.0.1:${controller}`).join(',');
-    const clusterId = randomBytes(16).toString('base64url');
+    const clusterId = newClusterId();
     const archive = new ClassArchive(`${jars}.jsa`);
     const nodes = await Promise.all(
       ports.map(async ({ port, controller }, index) => {
@@ -223,4 +223,11 @@ function properties({ id, port, controller, voters, data, brokers }: Settings): 
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
+}
+
+/** 16 bytes, base64url; the first bit is zero, since a text that begins with `-` would be read as an option. */
+function newClusterId(): string {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  return bytes.toString('base64url');
 }

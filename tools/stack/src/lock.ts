@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CannotRun } from '#testing/cannot-run.js';
 import { eventually } from '#testing/eventually.js';
 import { isRunning, type StartedProcess, startedProcess } from './started-process.js';
@@ -12,6 +13,8 @@ interface LockContent extends StartedProcess {
 
 /** What a killed stack has started ends by itself; this is how long it may take before it is killed, ms. */
 const LEFTOVERS_MS = 5_000;
+/** A turn takes a moment; one that is older was left behind. */
+const TURN_MS = 10_000;
 
 /**
  * Only one stack in one place. Throws {@link CannotRun} while another one runs. The lock of one that was killed is taken over,
@@ -26,7 +29,7 @@ export async function takeLock(file: string): Promise<Lock> {
     if (!holder) continue;
     if (await isRunning(holder)) throw isHeld(holder);
     await Promise.all(holder.children.map(endLeftover));
-    await removeStale(file, holder);
+    if (await lock.takeOver(holder)) return lock;
   }
 }
 
@@ -55,6 +58,29 @@ export class Lock {
     }
   }
 
+  /**
+   * In the place of one that was killed; false where somebody else was faster. One at a time looks whether the lock is still
+   * the stale one and puts its own there, in one step, so that the lock is never missing in between.
+   */
+  async takeOver(stale: StartedProcess): Promise<boolean> {
+    const turn = `${this.file}.turn`;
+    try {
+      await (await open(turn, 'wx')).close();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      await giveUpOn(turn);
+      return false;
+    }
+    try {
+      const now = await readLock(this.file);
+      if (now?.pid !== stale.pid || now.startedAt !== stale.startedAt) return false;
+      await rename(await this.writeBeside([]), this.file);
+      return true;
+    } finally {
+      await rm(turn, { force: true });
+    }
+  }
+
   async remember(pids: readonly number[]): Promise<void> {
     await rename(await this.writeBeside(await Promise.all(pids.map(startedProcess))), this.file);
   }
@@ -70,24 +96,16 @@ export class Lock {
   }
 }
 
+/** Waits a moment for whoever has the turn; one who was killed in the middle of it has it no longer. */
+async function giveUpOn(turn: string): Promise<void> {
+  await delay(10);
+  const taken = await stat(turn).catch(() => undefined);
+  if (taken && Date.now() - taken.mtimeMs > TURN_MS) await rm(turn, { force: true });
+}
+
 async function readLock(file: string): Promise<LockContent | undefined> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as LockContent);
-}
-
-/** Somebody else may have done so meanwhile, and taken the lock: then it is put back. */
-async function removeStale(file: string, stale: LockContent): Promise<void> {
-  const aside = beside(file);
-  try {
-    await rename(file, aside);
-  } catch {
-    return; // it is gone
-  }
-  const taken = await readLock(aside);
-  if (taken && (taken.pid !== stale.pid || taken.startedAt !== stale.startedAt)) {
-    await link(aside, file).catch(() => undefined);
-  }
-  await rm(aside, { force: true });
 }
 
 async function endLeftover(child: StartedProcess): Promise<void> {
