@@ -17,7 +17,7 @@ await admin.createTopics({ topics: [{ topic, numPartitions: 6 }], waitForLeaders
 await admin.disconnect();
 await producer.connect();
 
-let waiting: { value: Buffer; done(): void }[] = [];
+const waiting: { value: Buffer; done(): void }[] = [];
 let busy = false;
 async function flush(): Promise<void> {
   if (busy || waiting.length === 0) return;
