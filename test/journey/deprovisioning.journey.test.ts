@@ -346,6 +346,12 @@ describe('shuffled histories', () => {
 });
 
 describe('a process is killed', () => {
+  /** Where Kafka or Postgres are given, or run in containers, they are not ours to kill. */
+  const isOurs = (name: string): boolean => {
+    if (stack.pids[name] === undefined) console.warn(`not tested: ${name} is no process of this stack`);
+    return stack.pids[name] !== undefined;
+  };
+
   test('token-verification gives the same answers afterwards', async () => {
     const gone = await client.person();
     const there = await client.person();
@@ -373,6 +379,7 @@ describe('a process is killed', () => {
   });
 
   test('webhook-ingress and Kafka: what got no 2xx comes again, and nothing is lost', async () => {
+    if (!isOurs('kafka')) return;
     const people = await Promise.all(Array.from({ length: 10 }, () => client.person()));
     const back = [running.killAndAwait('kafka'), running.killAndAwait('webhookIngress')];
     const delivered = people.map(({ userId }) =>
@@ -400,6 +407,7 @@ describe('a process is killed', () => {
   }, 120_000);
 
   test('Postgres: tokens are refused all the same, and grants follow', async () => {
+    if (!isOurs('postgres')) return;
     const person = await client.person();
     await becomes(person.token, 'active');
     const grant = await client.makeGrant(holder(person));
