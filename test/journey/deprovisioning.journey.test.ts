@@ -39,14 +39,14 @@ beforeAll(async () => {
     },
   });
   await reader.start();
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await reader?.close();
   await kafka?.close();
   await running.stop();
   await running.remove();
-}, 60_000);
+}, 300_000);
 
 const becomes = (token: string, verdict: string) =>
   eventually(
@@ -404,7 +404,7 @@ describe('a process is killed', () => {
         40_000,
       );
     }
-  }, 120_000);
+  }, 300_000);
 
   test('Postgres: tokens are refused all the same, and grants follow', async () => {
     if (!isOurs('postgres')) return;
@@ -425,7 +425,7 @@ describe('a process is killed', () => {
       ({ status }) => status === 'revoked',
       40_000,
     );
-  }, 120_000);
+  }, 300_000);
 });
 
 test('no secret and no token is in any log', async () => {

@@ -33,7 +33,7 @@ export interface Session {
 /** Without an answered fetch for this long the consumer does not count as connected. */
 const SILENT_MS = 3_000;
 /** Without one for this long it is replaced: kafkajs can hang without saying so (tulios/kafkajs#659). */
-const STALLED_MS = 45_000;
+const STALLED_MS = 20_000;
 
 /**
  * A consumer that always comes back. kafkajs restarts after some crashes and gives up after others; here every end of a

@@ -1,5 +1,7 @@
 import { TOPIC_SPECS, type TopicSpec } from '#contracts/topics.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
+import { backoffMs } from './backoff.js';
 import type { KafkaClient } from './client.js';
 
 export interface TopicProblem {
@@ -77,9 +79,25 @@ export async function ensureTopics(client: KafkaClient, options: TopicOptions = 
 
 const entries = (config: Record<string, string>) => Object.entries(config).map(([name, value]) => ({ name, value }));
 
-/** Somebody else may be creating them at this moment; kafkajs retries while a leader is missing. */
+const LEADERS_WITHIN_MS = 30_000;
+
+/**
+ * Somebody else may be creating them at this moment. kafkajs retries while a leader is missing, but not where a broker does
+ * not know yet that it is one.
+ */
 async function leadersOf(admin: Admin, topics: string[]): Promise<void> {
-  for (const topic of topics) await admin.fetchTopicOffsets(topic);
+  const deadline = performance.now() + LEADERS_WITHIN_MS;
+  for (const topic of topics) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await admin.fetchTopicOffsets(topic);
+        break;
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+        await sleep(backoffMs(attempt, 50, 1_000));
+      }
+    }
+  }
 }
 
 async function problemsOf(

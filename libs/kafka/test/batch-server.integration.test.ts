@@ -235,4 +235,4 @@ test('goes on after the broker was killed and came back: every record is handled
   expect(sent.filter((value) => !handled.has(value))).toEqual([]);
   await until(async () => total(await server.lag()) === 0n);
   expect(server.isConnected()).toBe(true);
-}, 120_000);
+}, 300_000);

@@ -141,7 +141,7 @@ test('compaction leaves gaps, and they do not hold it up', async () => {
   await until(async () => {
     await one('last');
     return (await countOf()) < 50;
-  }, 60_000);
+  }, 300_000);
 
   const { reader, values } = readerOf();
   await reader.start();
@@ -149,7 +149,7 @@ test('compaction leaves gaps, and they do not hold it up', async () => {
   expect(values().at(-1)).toBe('last');
   await one('after');
   await until(() => values().includes('after'));
-}, 90_000);
+}, 300_000);
 
 test('misses no record when the broker is killed and comes back while records flow', async () => {
   const { reader, values } = readerOf();
@@ -183,7 +183,7 @@ test('misses no record when the broker is killed and comes back while records fl
   const seen = new Set(values());
   expect(acknowledged.filter((value) => !seen.has(value))).toEqual([]);
   expect(reader.isConnected()).toBe(true);
-}, 120_000);
+}, 300_000);
 
 test('goes on where it was: after a restart of the broker it does not read everything again', async () => {
   await publish(numbered(2_000, 'old'));
@@ -195,7 +195,7 @@ test('goes on where it was: after a restart of the broker it does not read every
   await publish(['new']);
   await until(() => values().includes('new'), 30_000);
   expect(values().length).toBeLessThan(2_100);
-}, 90_000);
+}, 300_000);
 
 test('starts where it is told to', async () => {
   await publish(numbered(10, 'told'), TOPICS.identityProviders);
@@ -226,7 +226,7 @@ test('begins again at the earliest record where the topic was deleted and made a
   await ensureTopics(client, { partitions: 3 });
   await publish(numbered(5, 'second'), TOPICS.identityProviders);
   await until(() => values().filter((value) => value.startsWith('second')).length === 5, 40_000);
-}, 90_000);
+}, 300_000);
 
 test('records whose handling throws come again, and none is skipped', async () => {
   let failures = 2;
@@ -254,4 +254,4 @@ test('waits for Kafka, and starts once it is there', async () => {
   await started;
   await reader.caughtUp;
   expect(values()).toEqual(['before']);
-}, 90_000);
+}, 300_000);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Patience {
-  /** Default 20,000 ms. */
+  /** Default 60,000 ms. */
   timeoutMs?: number;
   /** How long between two questions; default 10 ms. */
   everyMs?: number;
@@ -15,7 +15,7 @@ export interface Patience {
  */
 export async function eventually<T>(
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  { timeoutMs = 20_000, everyMs = 10, what = 'what was waited for' }: Patience = {},
+  { timeoutMs = 60_000, everyMs = 10, what = 'what was waited for' }: Patience = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let failure: unknown;

@@ -65,7 +65,7 @@ test('what a killed stack has left running is ended before its lock is taken ove
 
   await takeLock(file);
   expect(await isRunning(child)).toBe(false);
-}, 15_000);
+}, 120_000);
 
 test('a process that only has the id of a former child is left alone', async () => {
   await heldBy({ pid: other.pid, startedAt: 'another boot/1' }, [{ pid: other.pid, startedAt: 'another boot/2' }]);
