@@ -15,8 +15,7 @@ const base = {
 /** unit: pure functions. integration: one service or library on real Postgres and Kafka. journey: the whole stack. */
 export default {
   testTimeout: 180_000,
-  // The servers under test need a core of their own where nobody waits for the result.
-  maxWorkers: process.env.CI ? 1 : 2,
+  maxWorkers: 2,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,tools,test,bench}/**/*.unit.test.ts'] },
     {
