@@ -164,6 +164,8 @@ const PROVIDERS: IdentityProviderData[] = [
     clock_tolerance_seconds: 5,
     allow_impersonation: false,
     suspension_rule: null,
+    mode: 'enforced',
+    guard: null,
     api_base_url: null,
     api_key: null,
     webhook: null,

@@ -70,6 +70,8 @@ async function publishProvider(): Promise<void> {
     clock_tolerance_seconds: 0,
     allow_impersonation: false,
     suspension_rule: { metadata_key: 'suspended', value: 'yes' },
+    mode: 'enforced',
+    guard: null,
     api_base_url: null,
     api_key: null,
     webhook: null,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import type { SuspensionRule } from '#revocation/effects.js';
@@ -59,10 +60,15 @@ export interface RawEvent {
 let offset = 0;
 
 /** The event as it stands in Kafka. */
-export function recordOf(event: RawEvent, providerId: string, partition = 0): ConsumedRecord {
+export function recordOf(
+  event: RawEvent,
+  providerId: string,
+  partition = 0,
+  mode: IdentityProviderData['mode'] = 'enforced',
+): ConsumedRecord {
   const body = Buffer.from(JSON.stringify(event));
   const envelope = readWorkOSEnvelope(body);
-  return rawRecord(encodeWorkOSRecord(body, envelope, providerId, new Date()), envelope.key, partition);
+  return rawRecord(encodeWorkOSRecord(body, envelope, { id: providerId, mode }, new Date()), envelope.key, partition);
 }
 
 export function rawRecord(value: Buffer | null, key: string, partition = 0): ConsumedRecord {

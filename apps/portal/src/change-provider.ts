@@ -78,9 +78,10 @@ export async function createProvider(tx: Tx, wanted: WantedProvider, author: Aut
   return true;
 }
 
-/** Makes a new version, unless nothing would be different. `row` is locked. */
+/** Makes a new version, unless nothing would be different. `row` is locked. Throws 409 `mode_locked`. */
 export async function changeProvider(tx: Tx, row: ProviderRow, wanted: WantedProvider, author: Author): Promise<void> {
   const { id, settings, apiKey, declared } = wanted;
+  refuseShadow(row, settings);
   const claimsConfirmed = wanted.claimsConfirmed || row.claims_confirmed_at !== null;
   const keyChanged = apiKey !== undefined && !isSealedIn(row.api_key, apiKey, apiKeyOwner(id), author.keys);
   const fields = differences(row.settings, settings);
@@ -99,6 +100,16 @@ export async function changeProvider(tx: Tx, row: ProviderRow, wanted: WantedPro
     ...(keyChanged ? { api_key: sealed === null ? 'removed' : 'set' } : {}),
     ...(claimsConfirmed !== (row.claims_confirmed_at !== null) ? { claim_mappings: 'confirmed' } : {}),
   });
+}
+
+/** What was ended stays ended, so that a provider whose events have had effect would be a shadow in name only. */
+function refuseShadow(row: ProviderRow, settings: ProviderSettings): void {
+  if (row.webhook === null || row.settings.mode === 'shadow' || settings.mode !== 'shadow') return;
+  throw new Problem(
+    409,
+    'mode_locked',
+    'Events of this provider take effect already. For a dry run add it once more, in shadow mode and with a webhook of its own.',
+  );
 }
 
 function differences(from: ProviderSettings, to: ProviderSettings): Record<string, { from: unknown; to: unknown }> {

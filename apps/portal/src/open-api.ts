@@ -114,7 +114,12 @@ export const PORTAL_OPEN_API = openApi(
       summary: 'Change what is given; null sets a field back to its default',
       body: providerChange,
       responses: { 200: { description: 'The provider, changed.', schema: providerView } },
-      problems: { 400: ['request_invalid'], ...UNKNOWN, 409: ['declared_in_file', 'claim_mapping_locked'], ...AWAY },
+      problems: {
+        400: ['request_invalid'],
+        ...UNKNOWN,
+        409: ['declared_in_file', 'claim_mapping_locked', 'mode_locked'],
+        ...AWAY,
+      },
     },
     {
       method: 'delete',

@@ -1,4 +1,5 @@
 import type { DatabaseSchema } from '#platform/database.js';
+import { AddModeAndGuard1767312000000 } from './migrations/1767312000000-add-mode-and-guard.js';
 import { CreatePortal1767225600000 } from './migrations/1767225600000-create-portal.js';
 
 /** The portal's number in the two-number keys of advisory locks. */
@@ -6,7 +7,7 @@ const LOCK_SPACE = 0x5e5c1e;
 
 export const PORTAL_SCHEMA: DatabaseSchema = {
   name: 'portal',
-  migrations: [CreatePortal1767225600000],
+  migrations: [CreatePortal1767225600000, AddModeAndGuard1767312000000],
   migrationLock: [LOCK_SPACE, 1],
 };
 

@@ -2,7 +2,13 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { kindOf } from '#workos/guarded-fetch.js';
 import { WORKOS_API } from '#workos/issuer-shape.js';
-import { ALGORITHMS, AUDIENCE_POLICIES, claimMappings } from '#contracts/identity-provider.js';
+import {
+  ALGORITHMS,
+  AUDIENCE_POLICIES,
+  claimMappings,
+  guardLimits,
+  PROVIDER_MODES,
+} from '#contracts/identity-provider.js';
 
 /** A mistake in what was given, for the person who gave it: the field, and what to do. Never the value. */
 export interface FieldProblem {
@@ -81,6 +87,8 @@ const fields = {
   clock_tolerance_seconds: z.number().min(0).max(300),
   allow_impersonation: z.boolean(),
   suspension_rule: z.strictObject({ metadata_key: text, value: z.string() }).nullable(),
+  mode: z.enum(PROVIDER_MODES),
+  guard: z.strictObject(guardLimits.shape).nullable(),
   api_base_url: url.nullable(),
   api_key: apiKey.nullable(),
 };
@@ -125,6 +133,8 @@ export const providerSettings = z.object({
   clock_tolerance_seconds: z.number(),
   allow_impersonation: z.boolean(),
   suspension_rule: z.object({ metadata_key: z.string(), value: z.string() }).nullable(),
+  mode: z.enum(PROVIDER_MODES),
+  guard: guardLimits.nullable(),
   api_base_url: z.string().nullable(),
 });
 export type ProviderSettings = z.output<typeof providerSettings>;
@@ -164,6 +174,8 @@ export function complete(
     clock_tolerance_seconds: given.clock_tolerance_seconds ?? CLOCK_TOLERANCE_SECONDS,
     allow_impersonation: given.allow_impersonation ?? false,
     suspension_rule: given.suspension_rule ?? null,
+    mode: given.mode ?? 'enforced',
+    guard: given.guard ?? null,
     api_base_url: given.api_base_url ?? null,
   };
 }

@@ -294,6 +294,21 @@ test('deleting a provider takes its secrets out of the database', async () => {
   expect(rows).toEqual([]);
 });
 
+test('shadow mode: set before any event may have come, left once and for all', async () => {
+  const id = await create({ mode: 'shadow', guard: { max_users: 20 } });
+  await portal.call('POST', `${PROVIDERS}/${id}/webhook`);
+  expect(await seen(id, 2)).toMatchObject({ mode: 'shadow', guard: { max_users: 20 } });
+  expect((await portal.call('PATCH', `${PROVIDERS}/${id}`, { mode: 'enforced' })).body).toMatchObject({
+    mode: 'enforced',
+  });
+  const back = await portal.call('PATCH', `${PROVIDERS}/${id}`, { mode: 'shadow' });
+  expect(back).toMatchObject({ status: 409, body: { code: 'mode_locked' } });
+  expect((await portal.call('GET', `${PROVIDERS}/${id}`)).body).toMatchObject({ mode: 'enforced', version: 3 });
+
+  const fresh = await create();
+  expect((await portal.call('PATCH', `${PROVIDERS}/${fresh}`, { mode: 'shadow' })).status).toBe(200);
+});
+
 test('who changed what is kept, and cannot be rewritten', async () => {
   const id = await create({ api_key: 'sk_test_of_the_audit' });
   await portal.call('PATCH', `${PROVIDERS}/${id}`, { name: 'After', api_key: null });

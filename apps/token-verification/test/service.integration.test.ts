@@ -87,7 +87,7 @@ const happens = (event: string, data: { id: string } & object, at = Date.now()):
     }),
   );
   const envelope = readWorkOSEnvelope(body);
-  const value = encodeWorkOSRecord(body, envelope, providerOf(ours).id, new Date());
+  const value = encodeWorkOSRecord(body, envelope, providerOf(ours), new Date());
   return publisher.publish(TOPICS.workosEvents, { key: envelope.key, value });
 };
 

@@ -6,7 +6,7 @@ import type { SigningSecret } from '#workos/signature.js';
 
 /** A webhook endpoint: whose events come in there, and who may sign them. */
 export interface Endpoint {
-  providerId: string;
+  provider: Pick<IdentityProviderData, 'id' | 'mode'>;
   secrets: readonly SigningSecret[];
   /** Secrets that exist and that we cannot open: whether a signature is genuine may then be unknown. */
   unreadable: number;
@@ -46,6 +46,10 @@ export class EndpointDirectory {
         this.logger.error({ err: error, provider_id: provider.id, secret_id: id }, 'a signing secret cannot be opened');
       }
     }
-    return { providerId: provider.id, secrets, unreadable: webhook.secrets.length - secrets.length };
+    return {
+      provider: { id: provider.id, mode: provider.mode },
+      secrets,
+      unreadable: webhook.secrets.length - secrets.length,
+    };
   }
 }

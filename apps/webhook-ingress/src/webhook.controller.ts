@@ -51,14 +51,14 @@ export class WebhookController {
     let outcome = 'stored';
     try {
       const endpoint = this.endpointOf(token);
-      line['provider_id'] = endpoint.providerId;
+      line['provider_id'] = endpoint.provider.id;
       line['secret_id'] = this.verify(endpoint, body ?? EMPTY, signature, receivedAt).id;
       const envelope = readWorkOSEnvelope(body ?? EMPTY);
       line['event_id'] = envelope.id;
       line['event_type'] = envelope.type;
       await this.publisher.publish(TOPICS.workosEvents, {
         key: envelope.key,
-        value: encodeWorkOSRecord(body ?? EMPTY, envelope, endpoint.providerId, receivedAt),
+        value: encodeWorkOSRecord(body ?? EMPTY, envelope, endpoint.provider, receivedAt),
         headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
       });
       return { received: true };

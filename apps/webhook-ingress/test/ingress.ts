@@ -16,19 +16,25 @@ import { ingressConfig } from '../src/config.js';
 export const CURRENT = 'whsec_0FWAiVGkEfGBqqsJH4aNAGBJ4';
 export const PREVIOUS = 'f'.repeat(64);
 
-/** The service in this process, with one endpoint that it can open, and one whose secrets are sealed with another key. */
+const newToken = (): string => randomBytes(32).toString('base64url');
+
+/**
+ * The service in this process, with one endpoint that it can open, one whose secrets are sealed with another key, and one of
+ * a provider in shadow mode.
+ */
 export interface Ingress {
   app: NestFastifyApplication;
   base: string;
   client: KafkaClient;
   token: string;
   lockedToken: string;
+  shadowToken: string;
   close(): Promise<void>;
 }
 
 export async function startIngress(settings: Record<string, string | undefined>): Promise<Ingress> {
   const key = randomBytes(32);
-  const [token, lockedToken] = [randomBytes(32).toString('base64url'), randomBytes(32).toString('base64url')];
+  const [token, lockedToken, shadowToken] = [newToken(), newToken(), newToken()];
   const config = loadConfig(ingressConfig, {
     HOST: '127.0.0.1',
     PORT: '0',
@@ -47,11 +53,12 @@ export async function startIngress(settings: Record<string, string | undefined>)
   const registry = app.get(ProviderRegistry);
   await registry.ready;
   const known = new Promise<void>((resolve) =>
-    registry.onChange(() => void (registry.all().length === 2 && resolve())),
+    registry.onChange(() => void (registry.all().length === 3 && resolve())),
   );
   await publisher.start();
   await publishProvider(publisher, 'idp_open', token, [{ id: 'k1', key }]);
   await publishProvider(publisher, 'idp_locked', lockedToken, [{ id: 'k2', key: randomBytes(32) }]);
+  await publishProvider(publisher, 'idp_shadow', shadowToken, [{ id: 'k1', key }], 'shadow');
   await known;
   await publisher.close();
   return {
@@ -60,6 +67,7 @@ export async function startIngress(settings: Record<string, string | undefined>)
     client,
     token,
     lockedToken,
+    shadowToken,
     close: async () => {
       await app.close();
       await client.close();
@@ -72,6 +80,7 @@ async function publishProvider(
   id: string,
   token: string,
   keys: EncryptionKeys,
+  mode: IdentityProviderData['mode'] = 'enforced',
 ): Promise<void> {
   const secret = (secretId: string, text: string) => ({
     id: secretId,
@@ -94,6 +103,8 @@ async function publishProvider(
     clock_tolerance_seconds: 0,
     allow_impersonation: false,
     suspension_rule: null,
+    mode,
+    guard: null,
     api_base_url: null,
     api_key: null,
     webhook: {

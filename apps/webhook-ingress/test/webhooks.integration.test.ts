@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { CLOUD_EVENT_CONTENT_TYPE, decodeCloudEvent } from '#contracts/cloud-event.js';
 import { TOPICS } from '#contracts/topics.js';
+import { decodeWorkOSRecord } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import { expectProblem, type Ingress, PREVIOUS, signatureOf, startIngress, userDeleted } from './ingress.js';
@@ -61,6 +62,19 @@ describe('stored', () => {
     const body = userDeleted({ event: 'nobody.knows.this' });
     expect((await deliver(body)).status).toBe(200);
     expect(await recordsOf(JSON.parse(body).id as string)).toHaveLength(1);
+  });
+
+  test('in shadow mode the record itself says so, and otherwise it does not', async () => {
+    for (const [token, shadow] of [
+      [ingress.shadowToken, true],
+      [ingress.token, undefined],
+    ] as const) {
+      const body = userDeleted();
+      expect((await deliver(body, { token })).status).toBe(200);
+      const [record] = await recordsOf(JSON.parse(body).id as string);
+      expect(decodeCloudEvent(record!.value).shadow).toBe(shadow);
+      expect(decodeWorkOSRecord(record!.value).event.shadow).toBe(shadow ?? false);
+    }
   });
 
   test('by the previous secret, while it is live', async () => {

@@ -17,6 +17,8 @@ export interface CloudEvent<Data = unknown> {
   datacontenttype: 'application/json';
   /** Extension: the identity provider that everything in the event belongs to. */
   providerid?: string;
+  /** Extension: it came in while its provider was in shadow mode, and has no effect. */
+  shadow?: boolean;
   /** Extension: when webhook-ingress took it in, RFC 3339. */
   receivedat?: string;
   data: Data;
@@ -31,6 +33,7 @@ const envelope = z.object({
   time: z.string().optional(),
   datacontenttype: z.literal('application/json'),
   providerid: z.string().min(1).optional(),
+  shadow: z.boolean().optional(),
   receivedat: z.string().optional(),
   data: z.unknown(),
 });

@@ -20,6 +20,25 @@ export const claimMappings = z.object({
   session_id: z.string().min(1).default('sid'),
 });
 
+/**
+ * enforced: events end access. shadow: they are kept, and what they would have ended is recorded, until the provider is
+ * enforced; then they are sent again, and take effect. There is no way back.
+ */
+export const PROVIDER_MODES = ['enforced', 'shadow'] as const;
+
+/**
+ * More people than this shut out by events of one window: their grants are not marked until somebody has confirmed it.
+ * They are refused all the same. What is left out has the installation's default.
+ */
+export const guardLimits = z.object({
+  /** Whatever the size of the directory. 0: there is no guard. */
+  max_users: z.number().int().min(0).optional(),
+  /** Of the users that are known; counted from 50 people on. */
+  max_share: z.number().gt(0).max(1).optional(),
+  window_seconds: z.number().int().min(1).max(86_400).optional(),
+});
+export type GuardLimits = z.output<typeof guardLimits>;
+
 const sealed = z.string().min(1);
 
 export const webhookSecret = z.object({
@@ -49,6 +68,8 @@ export const identityProviderData = z.object({
   allow_impersonation: z.boolean(),
   /** User metadata that means "suspended", for companies that mark people so. */
   suspension_rule: z.object({ metadata_key: z.string().min(1), value: z.string() }).nullable(),
+  mode: z.enum(PROVIDER_MODES).default('enforced'),
+  guard: guardLimits.nullable().default(null),
   api_base_url: z.string().nullable(),
   api_key: sealed.nullable(),
   webhook: z

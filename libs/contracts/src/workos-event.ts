@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CloudEvent } from './cloud-event.js';
 import { decodeCloudEvent, identityProviderSource, problemFields } from './cloud-event.js';
+import type { IdentityProviderData } from './identity-provider.js';
 import { type Moment, parseTime } from './moment.js';
 import { Rejected } from './rejected.js';
 
@@ -64,6 +65,8 @@ interface Common {
   occurredAt: Moment;
   /** What changed, with the old values, where WorkOS says so (`context.previous_attributes`). */
   previousAttributes: Readonly<Record<string, unknown>>;
+  /** It came in while its provider was in shadow mode: it has no effect. */
+  shadow: boolean;
 }
 
 export type WorkOSEvent =
@@ -88,11 +91,11 @@ const routing = envelope.pick({ id: true, event: true, data: true });
  * Reads one WorkOS event from a parsed webhook body or an Events API entry.
  * Throws `Rejected('event_malformed')` where a field that decides something is missing or of the wrong type.
  */
-export function decodeWorkOSEvent(json: unknown, providerId: string): WorkOSEvent {
+export function decodeWorkOSEvent(json: unknown, providerId: string, shadow = false): WorkOSEvent {
   const parsed = envelope.safeParse(json);
   if (!parsed.success) throw new Rejected('event_malformed', problemFields(parsed.error));
   const { id, event, data, created_at, context } = parsed.data;
-  const common = { id, providerId, previousAttributes: context?.previous_attributes ?? {} };
+  const common = { id, providerId, previousAttributes: context?.previous_attributes ?? {}, shadow };
 
   const occurredAt = timeOf(created_at ?? data['updated_at']);
   if (!isKnown(event)) return { ...common, occurredAt, type: 'unknown', name: event };
@@ -122,7 +125,7 @@ export function decodeWorkOSRecord(value: Buffer | null): WorkOSRecord {
   const record = decodeCloudEvent(value);
   if (!record.type.startsWith(WORKOS_EVENT_TYPE_PREFIX)) throw new Rejected('record_malformed', 'type');
   if (!record.providerid) throw new Rejected('record_malformed', 'providerid');
-  const event = decodeWorkOSEvent(record.data, record.providerid);
+  const event = decodeWorkOSEvent(record.data, record.providerid, record.shadow === true);
   return { event, receivedAt: timeOf(record.receivedat), raw: record.data };
 }
 
@@ -164,24 +167,26 @@ function keyOf(type: string, data: Record<string, unknown>): string | undefined 
 
 /**
  * A record of `workos.events` around the very bytes that WorkOS sent: `data` is the body, not a copy of its meaning.
- * `body` must be what {@link readWorkOSEnvelope} accepted.
+ * `body` must be what {@link readWorkOSEnvelope} accepted. Whether the event has an effect is written into the record, so
+ * that everybody who ever reads it comes to the same answer.
  */
 export function encodeWorkOSRecord(
   body: Buffer,
   envelope: WorkOSEnvelope,
-  providerId: string,
+  provider: Pick<IdentityProviderData, 'id' | 'mode'>,
   receivedAt: Date,
 ): Buffer {
   const time = envelope.createdAt === undefined ? NaN : parseTime(envelope.createdAt);
   const attributes: Omit<CloudEvent, 'data'> = {
     specversion: '1.0',
     id: envelope.id,
-    source: identityProviderSource(providerId),
+    source: identityProviderSource(provider.id),
     type: `${WORKOS_EVENT_TYPE_PREFIX}${envelope.type}`,
     subject: envelope.key,
     ...(Number.isNaN(time) ? {} : { time: new Date(time).toISOString() }),
     datacontenttype: 'application/json',
-    providerid: providerId,
+    providerid: provider.id,
+    ...(provider.mode === 'shadow' ? { shadow: true } : {}),
     receivedat: receivedAt.toISOString(),
   };
   const head = JSON.stringify(attributes);

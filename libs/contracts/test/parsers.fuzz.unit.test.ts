@@ -9,7 +9,9 @@ import { fuzz, FUZZ_MS, mutations } from '#testing/fuzz.js';
 const bodies = (JSON.parse(readFileSync(new URL('./workos-events.json', import.meta.url), 'utf8')) as object[]).map(
   (event) => Buffer.from(JSON.stringify(event)),
 );
-const records = bodies.map((body) => encodeWorkOSRecord(body, readWorkOSEnvelope(body), 'idp_1', new Date(0)));
+const records = bodies.map((body) =>
+  encodeWorkOSRecord(body, readWorkOSEnvelope(body), { id: 'idp_1', mode: 'enforced' }, new Date(0)),
+);
 const record = (type: string, data: object): Buffer =>
   Buffer.from(
     JSON.stringify({ specversion: '1.0', id: '1', source: '/grants', type, datacontenttype: 'application/json', data }),
@@ -67,7 +69,9 @@ test(
           return;
         }
         try {
-          const { event } = decodeWorkOSRecord(encodeWorkOSRecord(body, envelope, 'idp_1', new Date(0)));
+          const { event } = decodeWorkOSRecord(
+            encodeWorkOSRecord(body, envelope, { id: 'idp_1', mode: 'enforced' }, new Date(0)),
+          );
           expect(event.id).toBe(envelope.id);
         } catch (error) {
           expect(error).toBeInstanceOf(Rejected);

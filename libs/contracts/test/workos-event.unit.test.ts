@@ -38,7 +38,7 @@ test('the record holds the very bytes that WorkOS sent', () => {
   const sent = Buffer.from(
     '{ "id":"event_1",  "event":"user.deleted","data":{"id":"user_1","n":1.0,"u":"\\u00e9"},"created_at":"2026-01-15T12:00:00.123Z" }',
   );
-  const record = encodeWorkOSRecord(sent, readWorkOSEnvelope(sent), 'idp_1', new Date(0));
+  const record = encodeWorkOSRecord(sent, readWorkOSEnvelope(sent), { id: 'idp_1', mode: 'enforced' }, new Date(0));
   expect(record.includes(sent)).toBe(true);
   expect(decodeCloudEvent(record)).toMatchObject({
     specversion: '1.0',

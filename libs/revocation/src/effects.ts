@@ -21,10 +21,11 @@ export interface SuspensionRule {
 
 /**
  * What an event does to which scopes, decided from the event alone. There is no `default`: a new event type does not
- * compile until somebody says what it means.
+ * compile until somebody says what it means. An event that came in shadow mode does nothing.
  */
 export function effectsOf(event: WorkOSEvent, suspension?: SuspensionRule): ScopeUpdate[] {
   const { providerId, occurredAt: at } = event;
+  if (event.shadow) return [];
   switch (event.type) {
     case 'user.deleted':
       return [close(user(providerId, event.data.id), FOR_EVER, event, 'user_deprovisioned')];
@@ -57,6 +58,10 @@ export function effectsOf(event: WorkOSEvent, suspension?: SuspensionRule): Scop
       return [];
   }
 }
+
+/** What an event that came in shadow mode would have done. */
+export const wouldBeEffectsOf = (event: WorkOSEvent, suspension?: SuspensionRule): ScopeUpdate[] =>
+  effectsOf({ ...event, shadow: false }, suspension);
 
 type MembershipEvent = Extract<
   WorkOSEvent,

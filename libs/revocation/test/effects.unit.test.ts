@@ -1,6 +1,6 @@
 import { momentToWire } from '#contracts/moment.js';
 import { decodeWorkOSEvent } from '#contracts/workos-event.js';
-import { effectsOf } from '#revocation/effects.js';
+import { effectsOf, wouldBeEffectsOf } from '#revocation/effects.js';
 import { explain, type PastClosing } from '#revocation/explain.js';
 import { type Access, judge } from '#revocation/judge.js';
 import { keyOf } from '#revocation/scope.js';
@@ -191,4 +191,11 @@ test('a state comes back from the wire as it was', () => {
   });
   expect(stateToWire(scope, state).closed_at).toBe('infinity');
   expect(momentToWire(5)).toBe('1970-01-01T00:00:00.005Z');
+});
+
+test('what came in shadow mode does nothing, and what it would have done can be told', () => {
+  const json = { id: 'event_1', event: 'user.deleted', data: { id: 'u' }, created_at: AT };
+  const shadow = decodeWorkOSEvent(json, 'p', true);
+  expect(effectsOf(shadow)).toEqual([]);
+  expect(wouldBeEffectsOf(shadow)).toEqual(effectsOf(decodeWorkOSEvent(json, 'p')));
 });
