@@ -1,6 +1,7 @@
 import { Body, Controller, Headers, HttpCode, Inject, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Public, SecretHolders } from '#platform/api-key.guard.js';
+import { type ClientClaim, clientCredentials, type ClientCredentials } from './domain/client-credentials.js';
 import { TokenService } from './token-service.js';
 
 export const INTROSPECTION_CLIENTS = Symbol('introspection clients');
@@ -23,7 +24,12 @@ export class IntrospectionController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     void reply.header('cache-control', 'no-store');
-    if (!this.isClient(credentials(authorization, body ?? {}))) {
+    const claim = clientCredentials(authorization, body ?? {});
+    if (claim === 'ambiguous') {
+      void reply.status(400);
+      return { error: 'invalid_request', error_description: 'more than one client authentication' };
+    }
+    if (!this.isClient(claim)) {
       void reply.status(401).header('www-authenticate', 'Basic realm="rescind"');
       return { error: 'invalid_client' };
     }
@@ -47,35 +53,11 @@ export class IntrospectionController {
   }
 
   /** Constant work, whether or not there is such a client. */
-  private isClient({ id, secret }: Credentials): boolean {
-    return this.clients.holderOf(secret) === id && id !== '';
+  private isClient(claim: ClientClaim): boolean {
+    const { id, secret } = typeof claim === 'string' ? NOBODY : claim;
+    return this.clients.holderOf(secret) === id;
   }
 }
 
-interface Credentials {
-  id: string;
-  secret: string;
-}
-
-const NOBODY: Credentials = { id: '', secret: '' };
-
-function credentials(authorization: string | undefined, body: Record<string, unknown>): Credentials {
-  const basic = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(authorization ?? '')?.[1];
-  if (basic !== undefined) {
-    const text = Buffer.from(basic, 'base64').toString('utf8');
-    const colon = text.indexOf(':');
-    if (colon < 0) return NOBODY;
-    return { id: formDecoded(text.slice(0, colon)), secret: formDecoded(text.slice(colon + 1)) };
-  }
-  const { client_id: id, client_secret: secret } = body;
-  return typeof id === 'string' && typeof secret === 'string' ? { id, secret } : NOBODY;
-}
-
-/** RFC 6749, section 2.3.1: both parts are form-encoded before they are joined. */
-function formDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    return text;
-  }
-}
+/** What cannot be read costs as much as a wrong secret. No client has an empty name. */
+const NOBODY: ClientCredentials = { id: '', secret: '' };

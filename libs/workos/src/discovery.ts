@@ -169,7 +169,7 @@ function settleIssuer(shape: IssuerShape, document: DiscoveryDocument): IssuerSh
         'This address stands for many tenants, and no token carries it as its issuer: paste the one of your own tenant.',
       );
     }
-    if (document.issuer.replace(/\/+$/, '') !== shape.issuer.replace(/\/+$/, '')) throw mismatch(document.issuer);
+    if (document.issuer.replace(/\/$/, '') !== shape.issuer.replace(/\/$/, '')) throw mismatch(document.issuer);
     // Auth0's ends with a slash whether or not it was pasted so; nothing that a person could do better.
     if (shape.vendor !== 'auth0') {
       warnings.push({
@@ -197,7 +197,7 @@ function settleIssuer(shape: IssuerShape, document: DiscoveryDocument): IssuerSh
 }
 
 function mismatch(says: string): IssuerRefused {
-  const suggestion = URL.canParse(says) && new URL(says).protocol === 'https:' && says.length <= 300 ? says : undefined;
+  const suggestion = says.length <= 300 && URL.parse(says)?.protocol === 'https:' ? says : undefined;
   return new IssuerRefused(
     'issuer_mismatch',
     `The document found there is of another issuer${suggestion ? ` (${suggestion})` : ''}, so its keys must not be used for ` +

@@ -71,8 +71,8 @@ export async function guardedFetch(given: string, options: GuardedFetchOptions):
 }
 
 function readUrl(given: string, allowLocalHosts: boolean): URL {
-  if (!URL.canParse(given)) throw new FetchRefused('url_invalid');
-  const url = new URL(given);
+  const url = URL.parse(given);
+  if (url === null) throw new FetchRefused('url_invalid');
   if (url.protocol !== 'https:' && !(allowLocalHosts && url.protocol === 'http:')) {
     throw new FetchRefused('scheme_not_allowed');
   }

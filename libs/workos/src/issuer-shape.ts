@@ -153,8 +153,9 @@ function readUrl(text: string, allowHttp: boolean): { url: URL; warnings: Warnin
     given = `https://${given}`;
     warnings.push({ code: 'issuer_without_scheme', message: 'https:// was put in front: an issuer is a whole URL.' });
   }
-  if (/\s/.test(given) || !URL.canParse(given)) throw notUrl();
-  const url = new URL(given);
+  // Not URL.canParse, which says yes to some that cannot be read (a host of more than 16 kB).
+  const url = URL.parse(given);
+  if (url === null || /\s/.test(given)) throw notUrl();
   if (url.protocol === 'http:' && !allowHttp) {
     const secure = given.replace(/^http:/i, 'https:').replace(/\/+$/, '');
     throw new IssuerRefused(

@@ -182,6 +182,14 @@ test('a document of another issuer is refused (OpenID Connect Discovery 1.0, sec
   expect(asked).not.toContain('/keys');
 });
 
+test('of slashes at the end one may differ, and no more', async () => {
+  pages['/keys'] = json({ keys: [RSA] });
+  pages[WELL_KNOWN] = json({ issuer: `${base}/`, jwks_uri: `${base}/keys` });
+  expect(await discover(base, local)).toMatchObject({ issuer: `${base}/` });
+  pages[WELL_KNOWN] = json({ issuer: `${base}//`, jwks_uri: `${base}/keys` });
+  expect(await refusal(base)).toMatchObject({ code: 'issuer_mismatch' });
+});
+
 test('what another issuer says of itself is not passed on unless it is a URL', async () => {
   pages[WELL_KNOWN] = json({ issuer: '<script>alert(1)</script>', jwks_uri: `${base}/keys` });
   const { message, suggestion } = await refusal(base);

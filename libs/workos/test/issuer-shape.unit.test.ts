@@ -81,6 +81,7 @@ test.each<[string, string, string | undefined]>([
   ['acme', 'issuer_not_a_url', 'client id'],
   ['our workos issuer', 'issuer_not_a_url', 'client id'],
   ['https://', 'issuer_not_a_url', 'client id'],
+  [`https://{${'A'.repeat(18_000)}/x`, 'issuer_not_a_url', 'client id'],
   ['ftp://auth.acme.com', 'issuer_not_a_url', 'client id'],
   ['javascript:alert(1)', 'issuer_not_a_url', 'client id'],
   ['me@acme.com', 'issuer_not_a_url', 'client id'],
