@@ -4,6 +4,7 @@ import { decodeCloudEvent, problemFields } from '#contracts/cloud-event.js';
 import { parseTime } from '#contracts/moment.js';
 import { Rejected } from '#contracts/rejected.js';
 import { SIGN_IN_TYPE, signInData } from '#contracts/sign-in.js';
+import { checked } from '#contracts/checked.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { moveBehind, setAside } from './apply-batch.js';
@@ -45,7 +46,7 @@ export class SignInsConsumer {
 function decodeSignIn(value: Buffer | null): SignIn {
   const record = decodeCloudEvent(value);
   if (record.type !== SIGN_IN_TYPE) throw new Rejected('record_malformed', 'type');
-  const parsed = signInData.safeParse(record.data);
+  const parsed = checked(signInData, record.data);
   if (!parsed.success) throw new Rejected('record_malformed', `data: ${problemFields(parsed.error)}`);
   const { provider_id, user_id, organization_id, session_id, email } = parsed.data;
   const at = parseTime(parsed.data.at);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checked } from './checked.js';
 import { Rejected } from './rejected.js';
 
 /** CloudEvents 1.0, structured content mode in JSON (CloudEvents JSON format, section 3). */
@@ -47,7 +48,7 @@ export function decodeCloudEvent(value: Buffer | null): CloudEvent {
   } catch {
     throw new Rejected('record_malformed', 'the value is not JSON');
   }
-  const parsed = envelope.safeParse(json);
+  const parsed = checked(envelope, json);
   if (!parsed.success) throw new Rejected('record_malformed', problemFields(parsed.error));
   return parsed.data;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checked } from './checked.js';
 import { decodeCloudEvent, problemFields } from './cloud-event.js';
 import { Rejected } from './rejected.js';
 
@@ -89,7 +90,7 @@ export type IdentityProviderData = z.infer<typeof identityProviderData>;
 export function decodeIdentityProvider(value: Buffer): IdentityProviderData {
   const record = decodeCloudEvent(value);
   if (record.type !== IDENTITY_PROVIDER_TYPE) throw new Rejected('record_malformed', 'type');
-  const parsed = identityProviderData.safeParse(record.data);
+  const parsed = checked(identityProviderData, record.data);
   if (!parsed.success) throw new Rejected('record_malformed', `data: ${problemFields(parsed.error)}`);
   return parsed.data;
 }

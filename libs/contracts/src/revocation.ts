@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checked } from './checked.js';
 import type { CloudEvent } from './cloud-event.js';
 import { decodeCloudEvent, problemFields } from './cloud-event.js';
 import { momentFromWire } from './moment.js';
@@ -73,7 +74,7 @@ export function decodeStateRecord(value: Buffer | null): StateRecord {
 }
 
 function parse<T>(schema: z.ZodType<T>, data: unknown): T {
-  const parsed = schema.safeParse(data);
+  const parsed = checked(schema, data);
   if (!parsed.success) throw new Rejected('record_malformed', `data: ${problemFields(parsed.error)}`);
   return parsed.data;
 }

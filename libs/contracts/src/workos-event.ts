@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checked } from './checked.js';
 import type { CloudEvent } from './cloud-event.js';
 import { decodeCloudEvent, identityProviderSource, problemFields } from './cloud-event.js';
 import type { IdentityProviderData } from './identity-provider.js';
@@ -92,7 +93,7 @@ const routing = envelope.pick({ id: true, event: true, data: true });
  * Throws `Rejected('event_malformed')` where a field that decides something is missing or of the wrong type.
  */
 export function decodeWorkOSEvent(json: unknown, providerId: string, shadow = false): WorkOSEvent {
-  const parsed = envelope.safeParse(json);
+  const parsed = checked(envelope, json);
   if (!parsed.success) throw new Rejected('event_malformed', problemFields(parsed.error));
   const { id, event, data, created_at, context } = parsed.data;
   const common = { id, providerId, previousAttributes: context?.previous_attributes ?? {}, shadow };
@@ -101,7 +102,7 @@ export function decodeWorkOSEvent(json: unknown, providerId: string, shadow = fa
   if (!isKnown(event)) return { ...common, occurredAt, type: 'unknown', name: event };
   if (Number.isNaN(occurredAt)) throw new Rejected('event_malformed', 'created_at');
 
-  const decoded = DATA_SCHEMAS[event].safeParse(data);
+  const decoded = checked<unknown>(DATA_SCHEMAS[event], data);
   if (!decoded.success) throw new Rejected('event_malformed', `data: ${problemFields(decoded.error)}`);
   return { ...common, occurredAt, type: event, data: decoded.data } as WorkOSEvent;
 }
@@ -146,7 +147,7 @@ export function readWorkOSEnvelope(body: Buffer): WorkOSEnvelope {
   } catch {
     throw new Rejected('body_malformed', 'the body is not JSON in UTF-8');
   }
-  const parsed = routing.safeParse(json);
+  const parsed = checked(routing, json);
   if (!parsed.success) throw new Rejected('body_malformed', problemFields(parsed.error));
   const { id, event, data } = parsed.data;
   const createdAt = (json as { created_at?: unknown }).created_at;

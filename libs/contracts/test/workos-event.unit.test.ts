@@ -93,6 +93,11 @@ test.each([
     'data: id',
   ],
   [
+    'with something for the user whose length cannot be compared',
+    { id: 'e', event: 'user.deleted', data: { id: { length: { toString: 1 } } }, created_at: '2026-01-15T12:00:00Z' },
+    'data: the whole',
+  ],
+  [
     'of a membership without its user',
     {
       id: 'e',

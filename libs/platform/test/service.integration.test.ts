@@ -12,7 +12,7 @@ import { LOGGER, ServiceModule } from '#platform/service.module.js';
 import { valid } from '#platform/validation.js';
 
 const SECRET = 'seeded-secret-in-an-error';
-const body = z.object({ name: z.string(), count: z.number() });
+const body = z.object({ name: z.string().min(1), count: z.number() });
 const lines: string[] = [];
 const logger = pino({ level: 'info' }, { write: (line) => void lines.push(line) });
 let missing: string | undefined;
@@ -98,6 +98,7 @@ test('a problem is problem+json with its code, headers and members', async () =>
 test.each([
   ['no JSON', '{', 400, 'bad_request'],
   ['JSON of another shape', '{"name":7}', 400, 'request_invalid'],
+  ['JSON whose length cannot be compared', '{"name":{"length":{"toString":1}},"count":1}', 400, 'request_invalid'],
 ])('a body that is %s is refused', async (_, text, status, code) => {
   expect(await problem(await post('/echo', text))).toMatchObject({ status, code });
 });

@@ -172,6 +172,7 @@ const HOSTILE: readonly unknown[] = [
   {},
   { toString: 'x' },
   { length: -1 },
+  { length: { toString: 1 } },
   '@@1e400@@',
   '@@-1e400@@',
   '@@NaN@@',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ALGORITHMS } from '#contracts/identity-provider.js';
+import { checked } from '#contracts/checked.js';
 import { type FetchedAnswer, FetchRefused, type FetchRefusal } from './guarded-fetch.js';
 import {
   claimMappingsOf,
@@ -145,7 +146,7 @@ function readDocument({ contentType, body }: FetchedAnswer): DiscoveryDocument {
       'What answered is not an issuer: its discovery document is not JSON.',
     );
   }
-  const parsed = discoveryDocument.safeParse(json);
+  const parsed = checked(discoveryDocument, json);
   if (parsed.success) return parsed.data;
   const fields = [...new Set(parsed.error.issues.map(({ path }) => path.join('.') || 'the whole'))].join(', ');
   throw new IssuerRefused('discovery_malformed', `The discovery document is not as it should be: ${fields}.`);
@@ -232,7 +233,7 @@ async function lookAtKeys(url: string, parts: DiscoveryParts): Promise<{ keys: J
     return { keys: [], warning: keysUnreachable() };
   }
   if (answer.status !== 200) return { keys: [], warning: keysUnreachable() };
-  const parsed = keySet.safeParse(parseJson(answer.body));
+  const parsed = checked(keySet, parseJson(answer.body));
   if (!parsed.success) {
     throw new IssuerRefused('jwks_malformed', 'What the issuer names as its key set is none (RFC 7517).');
   }
