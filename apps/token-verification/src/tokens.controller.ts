@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, HttpCode, Post, Res } from '@nestjs/common';
+import { All, Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { bearerToken, Public } from '#platform/api-key.guard.js';
@@ -31,9 +31,13 @@ export class TokensController {
     };
   }
 
-  /** For a proxy that asks before it lets a request through: 200 with whose it is, 401 (RFC 6750, section 3), 503. */
+  /**
+   * For a proxy that asks before it lets a request through: 200 with whose it is, 401 (RFC 6750, section 3), 503. Any method
+   * and any path below it, since Envoy asks with those of the request that it has before it.
+   */
   @Public()
-  @Get('forward-auth')
+  @All(['forward-auth', 'forward-auth/*'])
+  @HttpCode(200)
   async forwardAuth(
     @Headers('authorization') authorization: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,

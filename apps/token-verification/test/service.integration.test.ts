@@ -1,162 +1,56 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { HEARTBEAT_KEY, HEARTBEAT_TYPE, SCOPE_STATE_TYPE } from '#contracts/revocation.js';
-import { IDENTITY_PROVIDER_TYPE } from '#contracts/identity-provider.js';
+import { type IncomingMessage, request } from 'node:http';
+import { SCOPE_STATE_TYPE } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
-import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
-import { KafkaClient } from '#kafka/client.js';
-import { BatchPublisher } from '#kafka/publisher.js';
-import { ensureTopics } from '#kafka/topics.js';
-import { loadConfig } from '#platform/config.js';
-import { createLogger } from '#platform/logging.js';
-import { createRegistry } from '#platform/metrics.js';
-import { createService, listen, type ServeOptions } from '#platform/serve.js';
-import { eventually } from '#testing/eventually.js';
-import { AppModule } from '../src/app.module.js';
-import { verificationConfig } from '../src/config.js';
 import { claimsOf, makeIssuer, providerOf, token } from './issuer.js';
+import { API_KEY, recordOf, RunningService } from './running-service.js';
 
-const API_KEY = 'key-of-the-test';
 const ours = makeIssuer('client_01OURS', 'key_1');
 const unreachable = makeIssuer('client_01AWAY', 'key_2');
-const prefix = `verification-${randomBytes(4).toString('hex')}.`;
-const logger = createLogger('test', 'silent');
-let keys: Server;
-let keysDir: string;
-let client: KafkaClient;
-let publisher: BatchPublisher;
-let app: NestFastifyApplication;
-let base: string;
-let beating: NodeJS.Timeout | undefined;
-let applied: Record<string, string> = {};
-
-async function startService(): Promise<void> {
-  const config = loadConfig(verificationConfig, {
-    HOST: '127.0.0.1',
-    PORT: '0',
-    LOG_LEVEL: 'silent',
-    KAFKA_BROKERS: process.env['KAFKA_BROKERS'],
-    KAFKA_TOPIC_PREFIX: prefix,
-    KAFKA_PARTITIONS: '3',
-    RESCIND_API_KEYS: `test:${API_KEY}`,
-    RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret:with/odd+signs,other:another',
-    RESCIND_ALLOW_LOCAL_HOSTS: 'true',
-    MAX_STALENESS_MS: '600',
-    KEYS_DIR: keysDir,
-  });
-  const options: ServeOptions = { ...config, logger };
-  app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
-  base = await listen(app, options);
-}
-
-const record = (type: string, data: object): Buffer =>
-  Buffer.from(
-    JSON.stringify({
-      specversion: '1.0',
-      id: randomBytes(8).toString('hex'),
-      source: '/grants',
-      type,
-      datacontenttype: 'application/json',
-      data,
-    }),
-  );
-const beat = (): Promise<void> =>
-  publisher.publish(TOPICS.revocationState, {
-    key: HEARTBEAT_KEY,
-    value: record(HEARTBEAT_TYPE, { at: new Date().toISOString(), applied }),
-  });
-const startBeating = (): void => {
-  beating ??= setInterval(() => void beat().catch(() => undefined), 100);
-};
-const stopBeating = (): void => {
-  clearInterval(beating);
-  beating = undefined;
-};
-const happens = (event: string, data: { id: string } & object, at = Date.now()): Promise<void> => {
-  const body = Buffer.from(
-    JSON.stringify({
-      id: `event_${randomBytes(6).toString('hex')}`,
-      event,
-      data,
-      created_at: new Date(at).toISOString(),
-    }),
-  );
-  const envelope = readWorkOSEnvelope(body);
-  const value = encodeWorkOSRecord(body, envelope, providerOf(ours), new Date());
-  return publisher.publish(TOPICS.workosEvents, { key: envelope.key, value });
-};
+let service: RunningService;
 
 beforeAll(async () => {
-  keysDir = await mkdtemp(join(tmpdir(), 'rescind-keys-'));
-  keys = createServer((_request, response) => response.end(JSON.stringify({ keys: [ours.jwk] })));
-  await new Promise<void>((resolve) => keys.listen(0, '127.0.0.1', resolve));
-  const jwks_uri = `http://127.0.0.1:${(keys.address() as AddressInfo).port}/jwks`;
-  client = new KafkaClient({
-    brokers: process.env['KAFKA_BROKERS']!.split(','),
-    clientId: 'test',
-    topicPrefix: prefix,
+  service = await RunningService.start({
+    keys: { ours: [ours.jwk] },
+    providers: (keysUrl) => [
+      providerOf(ours, { jwks_uri: `${keysUrl}/ours` }),
+      providerOf(unreachable, { jwks_uri: 'http://127.0.0.1:9/jwks' }),
+    ],
+    env: { RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret:with/odd+signs,other:another' },
   });
-  publisher = new BatchPublisher(client);
-  await ensureTopics(client, { partitions: 3 });
-  await publisher.start();
-  for (const data of [
-    providerOf(ours, { jwks_uri }),
-    providerOf(unreachable, { jwks_uri: 'http://127.0.0.1:9/jwks' }),
-  ]) {
-    await publisher.publish(TOPICS.identityProviders, { key: data.id, value: record(IDENTITY_PROVIDER_TYPE, data) });
-  }
-  await startService();
 });
 
-afterAll(async () => {
-  stopBeating();
-  await app.close();
-  await publisher.close();
-  await client.close();
-  keys.closeAllConnections();
-  keys.close();
-  await rm(keysDir, { recursive: true, force: true });
-});
+afterAll(() => service.close());
 
 const signed = (over: Record<string, unknown> = {}): string => token(ours, claimsOf(ours, Date.now(), over));
-const verify = (jwt: string, key: string | null = API_KEY): Promise<Response> =>
-  fetch(`${base}/v1/tokens/verify`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(key === null ? {} : { authorization: `Bearer ${key}` }) },
-    body: JSON.stringify({ token: jwt }),
-  });
-const answerOf = async (jwt: string): Promise<Record<string, unknown>> => {
-  const answer = await verify(jwt);
-  return { status: answer.status, ...((await answer.json()) as object) };
-};
-const becomes = (jwt: string, expected: object): Promise<unknown> =>
-  eventually(async () => {
-    expect(await answerOf(jwt)).toMatchObject(expected);
-    return true;
-  });
+const verify = (jwt: string, key?: string | null): Promise<Response> => service.verify(jwt, key);
+const answerOf = (jwt: string): Promise<Record<string, unknown>> => service.answerOf(jwt);
+const becomes = (jwt: string, expected: object): Promise<unknown> => service.becomes(jwt, expected);
+const happens = (event: string, data: { id: string } & object): Promise<void> =>
+  service.happens(providerOf(ours).id, event, data);
+const startBeating = (): void => service.startBeating();
+const stopBeating = (): void => service.stopBeating();
 const introspect = (
   jwt: string,
   headers: Record<string, string>,
   more: Record<string, string> = {},
 ): Promise<Response> =>
-  fetch(`${base}/oauth2/introspect`, { method: 'POST', headers, body: new URLSearchParams({ token: jwt, ...more }) });
+  fetch(`${service.url}/oauth2/introspect`, {
+    method: 'POST',
+    headers,
+    body: new URLSearchParams({ token: jwt, ...more }),
+  });
 const basic = (id: string, secret: string): Record<string, string> => ({
   authorization: `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`,
 });
 const forward = (authorization?: string): Promise<Response> =>
-  fetch(`${base}/v1/forward-auth`, { headers: authorization === undefined ? {} : { authorization } });
+  fetch(`${service.url}/v1/forward-auth`, { headers: authorization === undefined ? {} : { authorization } });
 
 test('before the first heartbeat nothing is known, and nobody gets in', async () => {
   const answer = await verify(signed());
   expect(answer.headers.get('retry-after')).toBe('1');
   expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'view_stale']);
-  expect((await fetch(`${base}/health/ready`)).status).toBe(503);
+  expect((await fetch(`${service.url}/health/ready`)).status).toBe(503);
   expect((await forward(`Bearer ${signed()}`)).status).toBe(503);
   expect((await introspect(signed(), basic('gateway', 's3cret:with/odd+signs'))).status).toBe(503);
 });
@@ -176,7 +70,7 @@ test('with one, a token is active, as the contract has it', async () => {
   });
   expect(claims).toMatchObject({ sub: 'user_01ALICE', iss: ours.issuer });
   expect(Date.parse(String(as_of))).toBeGreaterThan(Date.now() - 2_000);
-  expect((await fetch(`${base}/health/ready`)).status).toBe(200);
+  expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
 });
 
 test('when the heartbeats stop it stops knowing, and goes on when they come again', async () => {
@@ -184,7 +78,7 @@ test('when the heartbeats stop it stops knowing, and goes on when they come agai
   await becomes(jwt, { active: true });
   stopBeating();
   await becomes(jwt, { status: 503, code: 'view_stale' });
-  expect(await (await fetch(`${base}/health/ready`)).json()).toMatchObject({
+  expect(await (await fetch(`${service.url}/health/ready`)).json()).toMatchObject({
     missing: { view: expect.stringContaining('heartbeat') },
   });
   startBeating();
@@ -195,10 +89,7 @@ test('an old heartbeat is no proof, however lately it came in', async () => {
   stopBeating();
   const jwt = signed();
   await becomes(jwt, { code: 'view_stale' });
-  await publisher.publish(TOPICS.revocationState, {
-    key: HEARTBEAT_KEY,
-    value: record(HEARTBEAT_TYPE, { at: new Date(Date.now() - 1_000).toISOString(), applied }),
-  });
+  await service.beat(new Date(Date.now() - 1_000));
   await happens('user.deleted', { id: 'user_marker' });
   expect(await answerOf(jwt)).toMatchObject({ status: 503, code: 'view_stale' });
   startBeating();
@@ -211,9 +102,10 @@ test('a revocation comes in both ways: by the event itself, and by the state', a
   await becomes(byState, { active: true });
   await happens('user.deleted', { id: 'user_event' });
   await becomes(byEvent, { status: 200, active: false, reason: 'user_deprovisioned' });
-  await publisher.publish(TOPICS.revocationState, {
-    key: 'idp_client_01OURS/user:user_state',
-    value: record(SCOPE_STATE_TYPE, {
+  await service.publish(
+    TOPICS.revocationState,
+    'idp_client_01OURS/user:user_state',
+    recordOf(SCOPE_STATE_TYPE, {
       scope: 'idp_client_01OURS/user:user_state',
       provider_id: 'idp_client_01OURS',
       closed_at: new Date().toISOString(),
@@ -223,7 +115,7 @@ test('a revocation comes in both ways: by the event itself, and by the state', a
       source_event_id: null,
       occurred_at: new Date().toISOString(),
     }),
-  });
+  );
   await becomes(byState, { active: false, reason: 'membership_inactive' });
 });
 
@@ -231,11 +123,11 @@ test('what cannot be read is skipped, and stops nothing', async () => {
   const jwt = signed({ sub: 'user_behind_poison' });
   await becomes(jwt, { active: true });
   for (const topic of [TOPICS.workosEvents, TOPICS.revocationState]) {
-    await publisher.publish(topic, { key: 'user_behind_poison', value: Buffer.from('poison') });
+    await service.publish(topic, 'user_behind_poison', Buffer.from('poison'));
   }
   await happens('user.deleted', { id: 'user_behind_poison' });
   await becomes(jwt, { active: false });
-  expect(await (await fetch(`${base}/metrics`)).text()).toMatch(
+  expect(await (await fetch(`${service.url}/metrics`)).text()).toMatch(
     /rescind_view_records_skipped_total\{topic="workos.events"[^}]*\} 1/,
   );
 });
@@ -250,16 +142,16 @@ test('a restart gives the same answers: states, and the events that are not amon
   await becomes(before, { active: false });
   // From here on the heartbeat says that everything before is on the state topic, which for user_before is not so: it must
   // be believed, and what comes later must be read from the events.
-  applied = await client.endOffsets(TOPICS.workosEvents).then((ends) => Object.fromEntries(Object.entries(ends)));
-  await beat();
+  service.applied = await service.endOffsets(TOPICS.workosEvents);
+  await service.beat(new Date());
   await happens('user.deleted', { id: 'user_after' });
-  await app.close();
-  await startService();
+  await service.stopService();
+  await service.startService();
   await becomes(still, { active: true });
   expect(await answerOf(after)).toMatchObject({ active: false, reason: 'user_deprovisioned' });
   expect(await answerOf(before)).toMatchObject({ active: true });
   expect(await answerOf(signed({ sub: 'user_state' }))).toMatchObject({ active: false, reason: 'membership_inactive' });
-  applied = {};
+  service.applied = {};
 });
 
 test('keys that cannot be had: 503, never 401', async () => {
@@ -304,7 +196,7 @@ describe('introspection (RFC 7662)', () => {
   });
 
   test('400 without a token', async () => {
-    const answer = await fetch(`${base}/oauth2/introspect`, {
+    const answer = await fetch(`${service.url}/oauth2/introspect`, {
       method: 'POST',
       headers: good,
       body: new URLSearchParams(),
@@ -335,6 +227,31 @@ describe('forward-auth', () => {
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="rescind"']);
   });
 
+  // The path is the client's: one that climbs must not end at another route, such as health, which answers everybody.
+  test.each([
+    ['GET', '/a/path?with=query'],
+    ['POST', '/'],
+    ['DELETE', '/a%20b/%F0%9F%98%80'],
+    ['OPTIONS', '/*'],
+    ['GET', '/../../health/live'],
+    ['GET', '/%2e%2e/%2e%2e/health/live'],
+    ['GET', '/..%2f..%2fhealth/live'],
+    ['GET', '//health/live'],
+    ['GET', ';/../../health/live'],
+  ])('asked as Envoy asks, with the method and path of the request: %s %s', async (method, path) => {
+    const ask = (jwt: string): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) => {
+        const { hostname, port } = new URL(service.url);
+        const headers = { authorization: `Bearer ${jwt}`, 'content-length': '0' };
+        const asked = request({ hostname, port, method, path: `/v1/forward-auth${path}`, headers });
+        asked.on('response', (answer) => resolve(answer.resume())).on('error', reject);
+        asked.end();
+      });
+    const { statusCode, headers } = await ask(signed());
+    if (path.startsWith('/')) expect([statusCode, headers['x-auth-user']]).toEqual([200, 'user_01ALICE']);
+    expect([401, 404]).toContain((await ask(signed({ exp: 1 }))).statusCode);
+  });
+
   test('an id cannot become a header of its own', async () => {
     const answer = await forward(`Bearer ${signed({ sub: 'a\r\nx-auth-user: root' })}`);
     expect([answer.status, answer.headers.get('x-auth-user')]).toEqual([401, null]);
@@ -344,7 +261,7 @@ describe('forward-auth', () => {
 test('verify asks for an API key, and for a token', async () => {
   expect((await verify(signed(), null)).status).toBe(401);
   expect((await verify(signed(), 'wrong')).status).toBe(401);
-  const answer = await fetch(`${base}/v1/tokens/verify`, {
+  const answer = await fetch(`${service.url}/v1/tokens/verify`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${API_KEY}` },
     body: '{}',

@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { HEARTBEAT_KEY, HEARTBEAT_TYPE } from '#contracts/revocation.js';
+import { type Topic, TOPICS } from '#contracts/topics.js';
+import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
+import { KafkaClient } from '#kafka/client.js';
+import { BatchPublisher } from '#kafka/publisher.js';
+import { ensureTopics } from '#kafka/topics.js';
+import { loadConfig } from '#platform/config.js';
+import { createLogger } from '#platform/logging.js';
+import { createRegistry } from '#platform/metrics.js';
+import { createService, listen, type ServeOptions } from '#platform/serve.js';
+import { eventually } from '#testing/eventually.js';
+import { AppModule } from '../src/app.module.js';
+import { verificationConfig } from '../src/config.js';
+
+export const API_KEY = 'key-of-the-test';
+const PARTITIONS = 3;
+
+export interface RunningServiceOptions {
+  /** The keys that are served at `<keysUrl>/<name>`. */
+  keys: Record<string, readonly unknown[]>;
+  providers(keysUrl: string): readonly IdentityProviderData[];
+  env?: Record<string, string>;
+}
+
+/** token-verification on real Kafka with topics of its own; the test plays the relay, WorkOS and the source of keys. */
+export class RunningService {
+  url = '';
+  /** What the next heartbeats say of `workos.events`. */
+  applied: Record<string, string> = {};
+  private readonly prefix = `verification-${randomBytes(4).toString('hex')}.`;
+  private readonly logger = createLogger('test', 'silent');
+  private readonly client: KafkaClient;
+  private readonly publisher: BatchPublisher;
+  private readonly keys: Server;
+  private keysDir = '';
+  private app: NestFastifyApplication | undefined;
+  private beating: NodeJS.Timeout | undefined;
+
+  private constructor(private readonly options: RunningServiceOptions) {
+    this.client = new KafkaClient({
+      brokers: process.env['KAFKA_BROKERS']!.split(','),
+      clientId: 'test',
+      topicPrefix: this.prefix,
+    });
+    this.publisher = new BatchPublisher(this.client);
+    this.keys = createServer((request, response) =>
+      response.end(JSON.stringify({ keys: options.keys[request.url!.slice(1)] ?? [] })),
+    );
+  }
+
+  static async start(options: RunningServiceOptions): Promise<RunningService> {
+    const running = new RunningService(options);
+    await running.prepare();
+    await running.startService();
+    return running;
+  }
+
+  private async prepare(): Promise<void> {
+    this.keysDir = await mkdtemp(join(tmpdir(), 'rescind-keys-'));
+    await new Promise<void>((resolve) => this.keys.listen(0, '127.0.0.1', resolve));
+    const keysUrl = `http://127.0.0.1:${(this.keys.address() as AddressInfo).port}`;
+    await ensureTopics(this.client, { partitions: PARTITIONS });
+    await this.publisher.start();
+    for (const data of this.options.providers(keysUrl)) {
+      await this.publish(TOPICS.identityProviders, data.id, recordOf(IDENTITY_PROVIDER_TYPE, data));
+    }
+  }
+
+  async startService(): Promise<void> {
+    const config = loadConfig(verificationConfig, {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      LOG_LEVEL: 'silent',
+      KAFKA_BROKERS: process.env['KAFKA_BROKERS'],
+      KAFKA_TOPIC_PREFIX: this.prefix,
+      KAFKA_PARTITIONS: String(PARTITIONS),
+      RESCIND_API_KEYS: `test:${API_KEY}`,
+      RESCIND_ALLOW_LOCAL_HOSTS: 'true',
+      MAX_STALENESS_MS: '600',
+      KEYS_DIR: this.keysDir,
+      ...this.options.env,
+    });
+    const options: ServeOptions = { ...config, logger: this.logger };
+    this.app = await createService(AppModule.forRoot(config, this.logger, createRegistry('test')), options);
+    this.url = await listen(this.app, options);
+  }
+
+  async stopService(): Promise<void> {
+    await this.app?.close();
+    this.app = undefined;
+  }
+
+  async close(): Promise<void> {
+    this.stopBeating();
+    await this.stopService();
+    await this.publisher.close();
+    await this.client.close();
+    this.keys.closeAllConnections();
+    this.keys.close();
+    await rm(this.keysDir, { recursive: true, force: true });
+  }
+
+  /** The heartbeat of the relay, each 100 ms. */
+  startBeating(): void {
+    this.beating ??= setInterval(() => void this.beat(new Date()).catch(() => undefined), 100);
+  }
+
+  stopBeating(): void {
+    clearInterval(this.beating);
+    this.beating = undefined;
+  }
+
+  beat(at: Date): Promise<void> {
+    return this.publish(
+      TOPICS.revocationState,
+      HEARTBEAT_KEY,
+      recordOf(HEARTBEAT_TYPE, { at: at.toISOString(), applied: this.applied }),
+    );
+  }
+
+  /** What WorkOS says, as the ingress would have published it. */
+  happens(providerId: string, event: string, data: { id: string } & object, at = Date.now()): Promise<void> {
+    const id = `event_${randomBytes(6).toString('hex')}`;
+    const body = Buffer.from(JSON.stringify({ id, event, data, created_at: new Date(at).toISOString() }));
+    const envelope = readWorkOSEnvelope(body);
+    const value = encodeWorkOSRecord(body, envelope, { id: providerId, mode: 'enforced' }, new Date());
+    return this.publish(TOPICS.workosEvents, envelope.key, value);
+  }
+
+  publish(topic: Topic, key: string, value: Buffer): Promise<void> {
+    return this.publisher.publish(topic, { key, value });
+  }
+
+  endOffsets(topic: Topic): Promise<Record<string, string>> {
+    return this.client.endOffsets(topic) as Promise<Record<string, string>>;
+  }
+
+  verify(token: string, key: string | null = API_KEY): Promise<Response> {
+    return fetch(`${this.url}/v1/tokens/verify`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(key === null ? {} : { authorization: `Bearer ${key}` }) },
+      body: JSON.stringify({ token }),
+    });
+  }
+
+  async answerOf(token: string): Promise<Record<string, unknown>> {
+    const answer = await this.verify(token);
+    return { status: answer.status, ...((await answer.json()) as object) };
+  }
+
+  /** Waits until the answer is like this. */
+  becomes(token: string, expected: object): Promise<unknown> {
+    return eventually(async () => {
+      expect(await this.answerOf(token)).toMatchObject(expected);
+      return true;
+    });
+  }
+}
+
+export const recordOf = (type: string, data: object): Buffer =>
+  Buffer.from(
+    JSON.stringify({
+      specversion: '1.0',
+      id: randomBytes(8).toString('hex'),
+      source: '/grants',
+      type,
+      datacontenttype: 'application/json',
+      data,
+    }),
+  );
