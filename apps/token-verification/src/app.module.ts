@@ -6,6 +6,7 @@ import { SecretHolders } from '#platform/api-key.guard.js';
 import type { Logger } from '#platform/logging.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { ProviderRegistry } from '#providers/registry.js';
+import { AnswerSigner } from './answer-signer.js';
 import type { VerificationConfig } from './config.js';
 import { RevocationView } from './domain/revocation-view.js';
 import { INTROSPECTION_CLIENTS, IntrospectionController } from './introspection.controller.js';
@@ -21,6 +22,7 @@ import { VerificationMetrics } from './verification-metrics.js';
 import { VerifiedCache } from './verified-cache.js';
 import { Verifier } from './verifier.js';
 import { ViewFeed } from './view-feed.js';
+import { ServerMetadata, WellKnownController } from './well-known.controller.js';
 
 @Module({})
 export class AppModule {
@@ -64,6 +66,7 @@ export class AppModule {
       cache: new VerifiedCache(config.cacheMax),
       now: Date.now,
     });
+    const signer = new AnswerSigner(config.introspectionIssuer ?? '', config.introspectionSigningKeys);
     const service = new TokenService(verifier, view, new SignInReporter(publisher), metrics);
     return {
       module: AppModule,
@@ -87,10 +90,12 @@ export class AppModule {
           }),
         }),
       ],
-      controllers: [TokensController, IntrospectionController],
+      controllers: [TokensController, IntrospectionController, WellKnownController],
       providers: [
         { provide: TokenService, useValue: service },
         { provide: INTROSPECTION_CLIENTS, useValue: new SecretHolders(config.introspectionClients) },
+        { provide: AnswerSigner, useValue: signer },
+        { provide: ServerMetadata, useValue: new ServerMetadata(config.introspectionIssuer, signer) },
         { provide: ProviderRegistry, useValue: providers },
         {
           provide: Lifetime,

@@ -5,8 +5,11 @@ import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
 import { encryptionKeys } from '#providers/sealing.js';
+import { signingKeys } from './keys/signing-key.js';
 
 const seconds = (byDefault: number) => z.coerce.number().positive().default(byDefault);
+
+const isOrigin = (text: string): boolean => /^https?:/.test(text) && URL.parse(text)?.origin === text;
 
 /** All settings of token-verification, from the environment. */
 export const verificationConfig = z
@@ -19,6 +22,10 @@ export const verificationConfig = z
     RESCIND_ENCRYPTION_KEYS: encryptionKeys.optional(),
     /** Who may introspect (RFC 7662): client id and secret. */
     RESCIND_INTROSPECTION_CLIENTS: namedSecrets.default([]),
+    /** The URL that clients have for us, without a path: `iss` of signed answers, and of the metadata (RFC 8414). */
+    RESCIND_INTROSPECTION_ISSUER: z.string().refine(isOrigin, 'must be a URL without path, as https://…').optional(),
+    /** Signs introspection answers (RFC 9701) for clients that ask for it; see {@link signingKeys}. */
+    RESCIND_INTROSPECTION_SIGNING_KEY: signingKeys.optional(),
     /** How old the newest heartbeat may be before nobody is let in any more, ms. */
     MAX_STALENESS_MS: z.coerce.number().int().min(100).default(5_000),
     /** Where key sets are kept over a restart. Public keys alone. */
@@ -31,6 +38,14 @@ export const verificationConfig = z
     /** Development: key sets may be fetched over http, also from this machine. */
     RESCIND_ALLOW_LOCAL_HOSTS: flag.default(false),
   })
+  .refine((env) => !env.RESCIND_INTROSPECTION_SIGNING_KEY || env.RESCIND_INTROSPECTION_ISSUER !== undefined, {
+    path: ['RESCIND_INTROSPECTION_ISSUER'],
+    message: 'goes with RESCIND_INTROSPECTION_SIGNING_KEY',
+  })
+  .refine((env) => env.RESCIND_ALLOW_LOCAL_HOSTS || !env.RESCIND_INTROSPECTION_ISSUER?.startsWith('http:'), {
+    path: ['RESCIND_INTROSPECTION_ISSUER'],
+    message: 'must be https',
+  })
   .transform((env) => ({
     host: env.HOST,
     port: env.PORT,
@@ -40,6 +55,8 @@ export const verificationConfig = z
     topics: topicOptionsFrom(env),
     apiKeys: env.RESCIND_API_KEYS,
     introspectionClients: env.RESCIND_INTROSPECTION_CLIENTS,
+    introspectionIssuer: env.RESCIND_INTROSPECTION_ISSUER,
+    introspectionSigningKeys: env.RESCIND_INTROSPECTION_SIGNING_KEY ?? [],
     maxStalenessMs: env.MAX_STALENESS_MS,
     keys: {
       dir: env.KEYS_DIR,

@@ -33,7 +33,7 @@ export const VERIFICATION_OPEN_API = openApi(
       method: 'post',
       path: '/oauth2/introspect',
       operationId: 'introspectToken',
-      summary: 'Token introspection, RFC 7662',
+      summary: 'Token introspection, RFC 7662; signed answers, RFC 9701',
       security: 'basic',
       body: z.object({
         token: z.string(),
@@ -44,13 +44,37 @@ export const VERIFICATION_OPEN_API = openApi(
       bodyType: 'application/x-www-form-urlencoded',
       responses: {
         200: {
-          description: 'The claims with active true, or just active false.',
+          description:
+            'The claims with active true, or just active false. With Accept: application/token-introspection+jwt the same as ' +
+            'the claim token_introspection of a signed JWT.',
           schema: z.looseObject({ active: z.boolean() }),
         },
         400: { description: 'invalid_request', schema: z.object({ error: z.string() }) },
         401: { description: 'invalid_client', schema: z.object({ error: z.string() }) },
       },
-      problems: unknown,
+      problems: { 406: ['signed_answer_not_configured'], ...unknown },
+    },
+    {
+      method: 'get',
+      path: '/.well-known/oauth-authorization-server',
+      operationId: 'serverMetadata',
+      summary: 'What the introspection can do, RFC 8414',
+      security: 'none',
+      responses: {
+        200: {
+          description: 'Endpoint, client authentication, algorithms.',
+          schema: z.looseObject({ issuer: z.string(), introspection_endpoint: z.string(), jwks_uri: z.string() }),
+        },
+      },
+      problems: { 404: ['issuer_not_configured'] },
+    },
+    {
+      method: 'get',
+      path: '/.well-known/jwks.json',
+      operationId: 'serverKeys',
+      summary: 'The keys of signed answers, RFC 7517',
+      security: 'none',
+      responses: { 200: { description: 'A JWK Set.', schema: z.object({ keys: z.array(z.looseObject({})) }) } },
     },
     {
       method: 'get',

@@ -74,7 +74,8 @@ export class RunningService {
     }
   }
 
-  async startService(): Promise<void> {
+  /** @param env over the settings that it has otherwise; empty: not set */
+  async startService(env: Record<string, string> = {}): Promise<void> {
     const config = loadConfig(verificationConfig, {
       HOST: '127.0.0.1',
       PORT: '0',
@@ -87,6 +88,7 @@ export class RunningService {
       MAX_STALENESS_MS: '600',
       KEYS_DIR: this.keysDir,
       ...this.options.env,
+      ...env,
     });
     const options: ServeOptions = { ...config, logger: this.logger };
     this.app = await createService(AppModule.forRoot(config, this.logger, createRegistry('test')), options);

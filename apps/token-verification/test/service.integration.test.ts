@@ -1,4 +1,6 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { SCOPE_STATE_TYPE } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
 import { claimsOf, makeIssuer, providerOf, token } from './issuer.js';
@@ -6,6 +8,7 @@ import { API_KEY, recordOf, RunningService } from './running-service.js';
 
 const ours = makeIssuer('client_01OURS', 'key_1');
 const unreachable = makeIssuer('client_01AWAY', 'key_2');
+const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 let service: RunningService;
 
 beforeAll(async () => {
@@ -15,7 +18,11 @@ beforeAll(async () => {
       providerOf(ours, { jwks_uri: `${keysUrl}/ours` }),
       providerOf(unreachable, { jwks_uri: 'http://127.0.0.1:9/jwks' }),
     ],
-    env: { RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret:with/odd+signs,other:another' },
+    env: {
+      RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret:with/odd+signs,other:another',
+      RESCIND_INTROSPECTION_ISSUER: 'https://rescind.test',
+      RESCIND_INTROSPECTION_SIGNING_KEY: JSON.stringify(signingKey.privateKey.export({ format: 'jwk' })),
+    },
   });
 });
 
@@ -195,6 +202,14 @@ describe('introspection (RFC 7662)', () => {
     expect(await (await introspect(signed({ sub: 'user_event', exp: 1 }), good)).json()).toEqual({ active: false });
   });
 
+  test.each([
+    ['both methods at once', good, { client_id: 'gateway', client_secret: 's3cret:with/odd+signs' }],
+    ["another client's id in the body", good, { client_id: 'other' }],
+  ])('400 for %s', async (_, headers, body) => {
+    const answer = await introspect(signed(), headers, body as Record<string, string>);
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: 'invalid_request' }]);
+  });
+
   test('400 without a token', async () => {
     const answer = await fetch(`${service.url}/oauth2/introspect`, {
       method: 'POST',
@@ -202,6 +217,78 @@ describe('introspection (RFC 7662)', () => {
       body: new URLSearchParams(),
     });
     expect([answer.status, ((await answer.json()) as { error: string }).error]).toEqual([400, 'invalid_request']);
+  });
+});
+
+describe('signed introspection answers (RFC 9701)', () => {
+  const good = basic('gateway', 's3cret:with/odd+signs');
+  const signedAnswer = { accept: 'application/token-introspection+jwt' };
+  const metadata = async (): Promise<Record<string, unknown>> =>
+    (await (await fetch(`${service.url}/.well-known/oauth-authorization-server`)).json()) as Record<string, unknown>;
+
+  test('the metadata says where, how and with which keys (RFC 8414)', async () => {
+    expect(await metadata()).toEqual({
+      issuer: 'https://rescind.test',
+      introspection_endpoint: 'https://rescind.test/oauth2/introspect',
+      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      introspection_signing_alg_values_supported: ['ES256'],
+      jwks_uri: 'https://rescind.test/.well-known/jwks.json',
+      response_types_supported: [],
+      grant_types_supported: [],
+    });
+  });
+
+  const checked = async (answer: Response, audience = 'gateway') => {
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, signedAnswer.accept]);
+    const { payload } = await jwtVerify(
+      await answer.text(),
+      createRemoteJWKSet(new URL(`${service.url}/.well-known/jwks.json`)),
+      { issuer: 'https://rescind.test', audience, typ: 'token-introspection+jwt', algorithms: ['ES256'] },
+    );
+    return payload;
+  };
+
+  test('what it says is what the JSON says, for this client alone', async () => {
+    const jwt = signed();
+    const json: unknown = await (await introspect(jwt, good)).json();
+    const { token_introspection, ...rest } = await checked(await introspect(jwt, { ...good, ...signedAnswer }));
+    expect(token_introspection).toEqual(json);
+    expect(rest).toEqual({ iss: 'https://rescind.test', aud: 'gateway', iat: expect.any(Number) });
+    const other = await introspect(jwt, { ...basic('other', 'another'), ...signedAnswer });
+    expect((await checked(other, 'other')).aud).toBe('other');
+  });
+
+  test('an inactive token is just that', async () => {
+    const answer = await introspect(signed({ exp: 1 }), { ...good, ...signedAnswer });
+    expect((await checked(answer))['token_introspection']).toEqual({ active: false });
+  });
+
+  test('it is no token that would be active here', async () => {
+    const answer = await (await introspect(signed(), { ...good, ...signedAnswer })).text();
+    expect(await answerOf(answer)).toMatchObject({ active: false, reason: 'malformed' });
+  });
+
+  test('who the client is comes first', async () => {
+    const answer = await introspect(signed(), { ...basic('gateway', 'wrong'), ...signedAnswer });
+    expect([answer.status, await answer.json()]).toEqual([401, { error: 'invalid_client' }]);
+  });
+
+  test('without a key it is refused plainly, and JSON goes on', async () => {
+    await service.stopService();
+    await service.startService({ RESCIND_INTROSPECTION_SIGNING_KEY: '' });
+    await becomes(signed(), { active: true });
+    const refused = await introspect(signed(), { ...good, ...signedAnswer });
+    expect([refused.status, await refused.json()]).toMatchObject([406, { code: 'signed_answer_not_configured' }]);
+    const either = await introspect(signed(), { ...good, accept: `${signedAnswer.accept}, application/json` });
+    expect(await either.json()).toMatchObject({ active: true });
+    expect(await metadata()).not.toHaveProperty('introspection_signing_alg_values_supported');
+    expect(await (await fetch(`${service.url}/.well-known/jwks.json`)).json()).toEqual({ keys: [] });
+    await service.stopService();
+    await service.startService({ RESCIND_INTROSPECTION_SIGNING_KEY: '', RESCIND_INTROSPECTION_ISSUER: '' });
+    expect(await metadata()).toMatchObject({ status: 404, code: 'issuer_not_configured' });
+    await service.stopService();
+    await service.startService();
+    await becomes(signed(), { active: true });
   });
 });
 

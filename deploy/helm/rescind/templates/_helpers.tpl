@@ -69,6 +69,13 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 {{- if eq $.service "token-verification" }}
 {{ include "rescind.secretEnv" (dict "name" "RESCIND_INTROSPECTION_CLIENTS" "secret" .name "key" .keys.introspectionClients) }}
+{{- if $values.tokenVerification.introspectionIssuer }}
+- name: RESCIND_INTROSPECTION_ISSUER
+  value: {{ $values.tokenVerification.introspectionIssuer | quote }}
+{{- if .keys.introspectionSigningKey }}
+{{ include "rescind.secretEnv" (dict "name" "RESCIND_INTROSPECTION_SIGNING_KEY" "secret" .name "key" .keys.introspectionSigningKey) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if $values.postgres.caSecretName }}
