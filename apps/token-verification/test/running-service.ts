@@ -19,6 +19,7 @@ import { createService, listen, type ServeOptions } from '#platform/serve.js';
 import { eventually } from '#testing/eventually.js';
 import { AppModule } from '../src/app.module.js';
 import { verificationConfig } from '../src/config.js';
+import { recordOf } from './record-of.js';
 
 export const API_KEY = 'key-of-the-test';
 const PARTITIONS = 3;
@@ -166,15 +167,3 @@ export class RunningService {
     });
   }
 }
-
-export const recordOf = (type: string, data: object): Buffer =>
-  Buffer.from(
-    JSON.stringify({
-      specversion: '1.0',
-      id: randomBytes(8).toString('hex'),
-      source: '/grants',
-      type,
-      datacontenttype: 'application/json',
-      data,
-    }),
-  );

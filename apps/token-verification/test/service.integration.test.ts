@@ -4,7 +4,8 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { SCOPE_STATE_TYPE } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
 import { claimsOf, makeIssuer, providerOf, token } from './issuer.js';
-import { API_KEY, recordOf, RunningService } from './running-service.js';
+import { recordOf } from './record-of.js';
+import { API_KEY, RunningService } from './running-service.js';
 
 const ours = makeIssuer('client_01OURS', 'key_1');
 const unreachable = makeIssuer('client_01AWAY', 'key_2');

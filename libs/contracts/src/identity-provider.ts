@@ -14,6 +14,10 @@ export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384',
  */
 export const AUDIENCE_POLICIES = ['required', 'if_present', 'bound_by_keys'] as const;
 
+/**
+ * The names of claims, or paths to them: `org_id`, `o.id`, `organization.*` (the only member). Read by `claimAt` of
+ * token-verification.
+ */
 export const claimMappings = z.object({
   user_id: z.string().min(1).default('sub'),
   /** The group claim: which organization the token was obtained within. */

@@ -252,6 +252,9 @@ const keysUnreachable = (): Warning => ({
   message: 'The key set could not be fetched just now, so whether it holds keys was not checked.',
 });
 
+/** Their tokens have no `aud`, and their key set belongs to one client (WorkOS) or one application (Clerk). */
+const KEYS_OF_ONE_CLIENT = new Set<Vendor>(['workos', 'clerk']);
+
 function resultOf(shape: IssuerShape, document: DiscoveryDocument | undefined, keys: readonly Jwk[]): Discovery {
   const { issuer, vendor, clientId = null, warnings } = shape;
   const kind = vendor === 'workos' || vendor === 'authkit' ? 'workos' : 'oidc';
@@ -269,7 +272,7 @@ function resultOf(shape: IssuerShape, document: DiscoveryDocument | undefined, k
     claim_mappings: claimMappingsOf(vendor),
     confirmation_required: true,
     audience_suggestions: clientId === null ? [] : [clientId],
-    audience_policy: vendor === 'workos' ? 'bound_by_keys' : 'required',
+    audience_policy: KEYS_OF_ONE_CLIENT.has(vendor) ? 'bound_by_keys' : 'required',
     algorithms: algorithms.length > 0 ? algorithms : ['RS256'],
     warnings,
   };

@@ -53,13 +53,14 @@ export function claimMappingsOf(vendor: Vendor): ClaimMappings {
     case 'okta':
       return { ...usual, user_id: 'uid' };
     case 'keycloak':
-      return { ...usual, organization_id: 'organization' };
+      return { ...usual, organization_id: 'organization.*' };
     case 'google':
       return { ...usual, organization_id: 'hd' };
+    case 'clerk':
+      return { ...usual, organization_id: 'o.id' };
     case 'workos':
     case 'authkit':
     case 'auth0':
-    case 'clerk':
     case 'unknown':
       return usual;
   }

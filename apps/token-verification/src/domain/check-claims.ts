@@ -1,4 +1,5 @@
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { claimAt } from './claim-at.js';
 
 /** Why a token is not accepted, before the rule is asked. Stable codes. */
 export type TokenProblem =
@@ -39,11 +40,13 @@ export function checkClaims(claims: Claims, provider: IdentityProviderData): Sub
     ...(kind === 'workos' ? [names.session_id] : []),
     ...provider.required_claims,
   ];
-  if (required.some((name) => claims[name] === undefined || claims[name] === null)) return 'claim_missing';
+  if (required.some((name) => (claimAt(claims, name) ?? undefined) === undefined)) return 'claim_missing';
 
   const { exp, iat, nbf } = claims;
   if (!isNumericDate(exp) || !isNumericDate(iat) || (nbf !== undefined && !isNumericDate(nbf))) return 'malformed';
-  const ids = [names.user_id, names.organization_id, names.session_id].map((name) => claims[name] ?? undefined);
+  const ids = [names.user_id, names.organization_id, names.session_id].map(
+    (name) => claimAt(claims, name) ?? undefined,
+  );
   if (!ids.every((id) => id === undefined || isId(id))) return 'malformed';
 
   const audience = checkAudience(claims, provider);
