@@ -1,6 +1,13 @@
-import { makeIssuer } from './issuer.js';
+import { makeIssuer, providerOf } from './issuer.js';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { KeySet, type StoredKeySet } from '../src/keys/key-set.js';
+import { KeyStore } from '../src/keys/key-store.js';
+import { keySetUrl, ProviderKeys } from '../src/keys/provider-keys.js';
 
+const REFRESH_MS = 300_000;
 const first = makeIssuer('client', 'key_1');
 const second = makeIssuer('client', 'key_2');
 const HOUR = 3_600_000;
@@ -12,14 +19,17 @@ function sourceOf(...issuers: { jwk: Record<string, unknown> }[]) {
     fetches: 0,
     keys: issuers.map(({ jwk }) => jwk) as unknown,
     error: undefined as Error | undefined,
+    /** While there is one, whoever asks waits for it. */
+    gate: undefined as Promise<void> | undefined,
     disk,
     /** A new process, with the same disk. */
     open: () =>
       new KeySet({
         url: 'https://keys.test/a',
-        settings: { refreshMs: 300_000, cooldownMs: 30_000, maxAgeMs: 24 * HOUR },
+        settings: { refreshMs: REFRESH_MS, cooldownMs: 30_000, maxAgeMs: 24 * HOUR },
         fetch: async () => {
           source.fetches += 1;
+          await source.gate;
           if (source.error) throw source.error;
           return { keys: source.keys };
         },
@@ -129,4 +139,170 @@ test.each([
 test('a token without kid gets a key only where there is just one', async () => {
   expect(await kidOf(sourceOf(first).open(), undefined)).toBe('key_1');
   expect(await kidOf(sourceOf(first, second).open(), undefined)).toBe('unknown');
+});
+
+describe('in time, without anybody asking', () => {
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  /** Time passes for the timers and for the clock of the key set. */
+  async function passes(source: { now: number }, ms: number): Promise<void> {
+    source.now += ms;
+    await jest.advanceTimersByTimeAsync(ms);
+  }
+
+  test('a key that the source has withdrawn is dropped within the refresh time', async () => {
+    const source = sourceOf(first, second);
+    const set = source.open();
+    set.start();
+    expect(await kidOf(set, 'key_1')).toBe('key_1');
+    source.keys = [second.jwk];
+    await passes(source, REFRESH_MS);
+    expect(await kidOf(set, 'key_1')).toBe('unknown');
+    expect(await kidOf(set, 'key_2')).toBe('key_2');
+    set.stop();
+    const fetches = source.fetches;
+    await passes(source, 10 * REFRESH_MS);
+    expect(source.fetches).toBe(fetches);
+  });
+
+  test('while the source is slow its old keys answer at once (stale-while-revalidate)', async () => {
+    const source = sourceOf(first);
+    const set = source.open();
+    set.start();
+    expect(await kidOf(set, 'key_1')).toBe('key_1');
+    let open = (): void => undefined;
+    source.gate = new Promise((resolve) => (open = resolve));
+    source.keys = [first.jwk, second.jwk];
+    await passes(source, REFRESH_MS);
+    expect(source.fetches).toBe(2);
+    // Neither would come back if it waited for the source.
+    expect(await kidOf(set, 'key_1')).toBe('key_1');
+    expect(set.peek('key_2', 'RS256')).toBeUndefined();
+    open();
+    expect(await kidOf(set, 'key_2')).toBe('key_2');
+    expect(source.fetches).toBe(2);
+    set.stop();
+  });
+
+  test('a source that comes back after an outage is heard at the next refresh', async () => {
+    const source = sourceOf(first);
+    const set = source.open();
+    set.start();
+    await kidOf(set, 'key_1');
+    source.error = new Error('away');
+    for (let hour = 0; hour < 24; hour++) await passes(source, HOUR);
+    expect(await kidOf(set, 'key_1')).toBe('unavailable');
+    source.error = undefined;
+    await passes(source, REFRESH_MS);
+    expect(await kidOf(set, 'key_1')).toBe('key_1');
+    set.stop();
+  });
+});
+
+test('a set of more keys than anybody has is an outage: each refresh compares them all', async () => {
+  const source = sourceOf(first);
+  const set = source.open();
+  await kidOf(set, 'key_1');
+  source.keys = Array.from({ length: 50_000 }, (_, index) => ({ kty: 'EC', kid: String(index) }));
+  source.now += 30_000;
+  const before = performance.now();
+  expect(await kidOf(set, 'unknown')).toBe('unavailable');
+  expect(await kidOf(set, 'key_1')).toBe('key_1');
+  expect(performance.now() - before).toBeLessThan(2_000);
+});
+
+describe('on disk', () => {
+  let dir: string;
+  beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), 'rescind-key-store-'))));
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+  const kept: StoredKeySet = { url: 'https://keys.test/a', fetchedAt: 7, keys: [first.jwk] };
+
+  test('a key set is kept, by its address', async () => {
+    const store = new KeyStore(join(dir, 'not', 'there', 'yet'));
+    expect(await store.load(kept.url)).toBeUndefined();
+    await store.store(kept);
+    await store.store({ ...kept, url: 'https://keys.test/b', fetchedAt: 8 });
+    expect(await store.load(kept.url)).toEqual(kept);
+    expect(await store.load('https://keys.test/c')).toBeUndefined();
+  });
+
+  test.each([
+    ['half a file', (text: string) => text.slice(0, text.length / 2)],
+    ['another address', (text: string) => text.replace('keys.test/a', 'evil.test/a')],
+    ['no JSON', () => 'rubbish'],
+    ['nothing', () => ''],
+    ['a time that is none', (text: string) => text.replace('"fetchedAt":7', '"fetchedAt":"7"')],
+  ])('%s is as if there were none', async (_, spoil) => {
+    const store = new KeyStore(dir);
+    await store.store(kept);
+    const [file] = await readdir(dir);
+    await writeFile(join(dir, file!), spoil(await readFile(join(dir, file!), 'utf8')));
+    expect(await store.load(kept.url)).toBeUndefined();
+  });
+
+  test('a disk that takes nothing stops nobody', async () => {
+    const source = sourceOf(first);
+    const set = new KeySet({
+      url: 'https://keys.test/a',
+      settings: { refreshMs: REFRESH_MS, cooldownMs: 30_000, maxAgeMs: HOUR },
+      fetch: async () => ({ keys: source.keys }),
+      load: (url) => new KeyStore('/dev/null/here').load(url),
+      store: (given) => new KeyStore('/dev/null/here').store(given),
+      now: () => source.now,
+      logger: { warn() {}, info() {} },
+    });
+    expect(await kidOf(set, 'key_1')).toBe('key_1');
+  });
+});
+
+test.each([
+  ['what was given or discovered', { jwks_uri: 'https://keys.test/x' }, 'https://keys.test/x'],
+  ['of WorkOS, its documented place', { jwks_uri: null }, 'https://api.workos.com/sso/jwks/client_01A'],
+  [
+    'of WorkOS elsewhere',
+    { jwks_uri: null, api_base_url: 'http://127.0.0.1:3010' },
+    'http://127.0.0.1:3010/sso/jwks/client_01A',
+  ],
+  [
+    'of an older environment, whose issuer is the same for all',
+    { jwks_uri: null, issuers: ['https://api.workos.com'] },
+    'https://api.workos.com/sso/jwks/client_01A',
+  ],
+  [
+    'of another issuer',
+    { jwks_uri: null, kind: 'oidc', issuers: ['https://login.test/realms/a'] },
+    'https://login.test/realms/a/.well-known/jwks.json',
+  ],
+  [
+    'of one with a slash at its end',
+    { jwks_uri: null, kind: 'oidc', issuers: ['https://tenant.auth0.com/'] },
+    'https://tenant.auth0.com/.well-known/jwks.json',
+  ],
+] as const)('where the keys are: %s', (_, over, url) => {
+  expect(keySetUrl(providerOf(makeIssuer('client_01A', 'k', 'ed25519'), over as object))).toBe(url);
+});
+
+test('providers with one address share a key set; one that nobody uses any more is let go', async () => {
+  const asked: string[] = [];
+  const keys = new ProviderKeys({
+    settings: { refreshMs: REFRESH_MS, cooldownMs: 30_000, maxAgeMs: HOUR },
+    fetch: async (url) => (asked.push(url), { keys: [first.jwk] }),
+    load: async () => undefined,
+    store: async () => undefined,
+    now: () => 1_000_000,
+    logger: { warn() {}, info() {} },
+  });
+  const a = providerOf(makeIssuer('client_01A', 'k', 'ed25519'), { jwks_uri: 'https://keys.test/one' });
+  const b = { ...a, id: 'idp_b' };
+  const c = { ...a, id: 'idp_c', jwks_uri: 'https://keys.test/two' };
+  keys.follow([a, b, c]);
+  expect(keys.of(a)).toBe(keys.of(b));
+  // Asked for before the first token comes.
+  await keys.of(c).find('key_1', 'RS256');
+  expect(asked.sort()).toEqual(['https://keys.test/one', 'https://keys.test/two']);
+  const before = keys.of(c);
+  keys.follow([a]);
+  expect(keys.of(c)).not.toBe(before);
+  keys.stop();
 });

@@ -106,9 +106,14 @@ export class RunningService {
     await this.stopService();
     await this.publisher.close();
     await this.client.close();
+    this.stopKeys();
+    await rm(this.keysDir, { recursive: true, force: true });
+  }
+
+  /** The source of keys goes away; there is no way back. */
+  stopKeys(): void {
     this.keys.closeAllConnections();
     this.keys.close();
-    await rm(this.keysDir, { recursive: true, force: true });
   }
 
   /** The heartbeat of the relay, each 100 ms. */

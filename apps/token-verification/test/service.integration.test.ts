@@ -356,3 +356,13 @@ test('verify asks for an API key, and for a token', async () => {
   });
   expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, 'request_invalid']);
 });
+
+test('a restart while the source of keys is away: what was valid is, and unknown keys are unknown', async () => {
+  await service.stopService();
+  service.stopKeys();
+  await service.startService();
+  await becomes(signed(), { active: true });
+  expect((await forward(`Bearer ${signed()}`)).status).toBe(200);
+  const rotated = token({ ...ours, kid: 'key_after' }, claimsOf(ours, Date.now()));
+  expect(await answerOf(rotated)).toMatchObject({ status: 503, code: 'keys_unavailable' });
+});

@@ -88,6 +88,29 @@ describe('what it cannot know it does not answer', () => {
     expect(await outcomeOf(here, signed())).toBe('active');
   });
 
+  test('keys without their source: active for 24 hours, then unknown and never refused, then active again', async () => {
+    const here = world();
+    const held = signed({ exp: NOW / 1_000 + 200_000 });
+    expect(await outcomeOf(here, held)).toBe('active');
+    here.keys.set(URL, new Error('away'));
+    here.now += 86_400_000 - 1;
+    expect(await outcomeOf(here, held)).toBe('active');
+    expect(await outcomeOf(here, signed({ exp: NOW / 1_000 + 200_000, jti: 'another' }))).toBe('active');
+    here.now += 1;
+    for (let times = 0; times < 3; times++) expect(await outcomeOf(here, held)).toBe('keys_unavailable');
+    here.keys.set(URL, [ours.jwk]);
+    here.now += 1_000;
+    expect(await outcomeOf(here, held)).toBe('active');
+  });
+
+  test('what needs no key is refused all the same: a token that is none, an issuer that nobody knows', async () => {
+    const here = world();
+    here.keys.set(URL, new Error('away'));
+    expect(await outcomeOf(here, 'rubbish')).toBe('malformed');
+    expect(await outcomeOf(here, signed({ iss: 'https://evil.test' }))).toBe('issuer_unknown');
+    expect(await outcomeOf(here, signed())).toBe('keys_unavailable');
+  });
+
   test('a source that has no key left lets nobody in', async () => {
     const here = world();
     expect(await outcomeOf(here, signed())).toBe('active');
@@ -147,6 +170,42 @@ test('older environments share one issuer: the keys say whose token it is', asyn
   const verdict = await here.verifier.verify(token(legacyB, claimsOf(legacyB, NOW)));
   expect(verdict.kind === 'active' && verdict.verified.provider.id).toBe('idp_client_01B');
   expect(await outcomeOf(here, token({ ...legacyB, kid: 'key_a' }, claimsOf(legacyB, NOW)))).toBe('signature_invalid');
+});
+
+test('of two that share an issuer, one whose keys cannot be had keeps the answer open, but for the other one', async () => {
+  const here = worldOf(NOW, [providerOf(legacyA), providerOf(legacyB)], {
+    'https://keys.test/client_01B': [legacyB.jwk],
+  });
+  here.keys.set('https://keys.test/client_01A', new Error('away'));
+  expect(await outcomeOf(here, token(legacyB, claimsOf(legacyB, NOW)))).toBe('active');
+  expect(await outcomeOf(here, token(legacyA, claimsOf(legacyA, NOW)))).toBe('keys_unavailable');
+});
+
+test("a provider's session is its own: the same ids of two clients of one issuer do not meet", async () => {
+  const here = worldOf(NOW, [providerOf(legacyA), providerOf(legacyB)], {
+    'https://keys.test/client_01A': [legacyA.jwk],
+    'https://keys.test/client_01B': [legacyB.jwk],
+  });
+  happens(here, 'session.revoked', { id: 'session_01A' }, NOW);
+  expect(await outcomeOf(here, token(legacyA, claimsOf(legacyA, NOW)))).toBe('session_revoked');
+  expect(await outcomeOf(here, token(legacyB, claimsOf(legacyB, NOW)))).toBe('active');
+});
+
+test('a provider may have several issuers, as while a custom domain is switched on', async () => {
+  const issuers = [ours.issuer, 'https://auth.example.com/user_management/client_01OURS'];
+  const here = world({ issuers });
+  for (const iss of issuers) expect(await outcomeOf(here, signed({ iss }))).toBe('active');
+  expect(await outcomeOf(here, signed({ iss: 'https://auth.example.com' }))).toBe('issuer_unknown');
+});
+
+test.each([0, 5, 300])('with a tolerance of %d s a token is used that long, and no longer', async (tolerance) => {
+  const here = world({ clock_tolerance_seconds: tolerance });
+  const now = NOW / 1_000;
+  const iat = now - 600;
+  expect(await outcomeOf(here, signed({ iat, exp: now - tolerance + 0.25 }))).toBe('active');
+  expect(await outcomeOf(here, signed({ iat, exp: now - tolerance }))).toBe('expired');
+  expect(await outcomeOf(here, signed({ nbf: now + tolerance }))).toBe('active');
+  expect(await outcomeOf(here, signed({ nbf: now + tolerance + 0.25 }))).toBe('not_yet_valid');
 });
 
 test.each([

@@ -20,7 +20,9 @@ const jwk = z.looseObject({
   alg: z.string().optional(),
   crv: z.string().optional(),
 });
-export const jwkSet = z.object({ keys: z.array(z.unknown()) });
+/** Far more than anybody has. Each refresh compares every key with those before, so the number is bounded. */
+const MAX_KEYS = 200;
+export const jwkSet = z.object({ keys: z.array(z.unknown()).max(MAX_KEYS) });
 
 const MIN_RSA_BITS = 2_048;
 const RSA: readonly Algorithm[] = ['RS256', 'RS384', 'RS512', 'PS256'];

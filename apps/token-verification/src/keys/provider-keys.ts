@@ -12,7 +12,7 @@ export function keySetUrl(provider: IdentityProviderData): string {
   if (provider.kind === 'workos' && provider.client_id !== null) {
     return `${provider.api_base_url ?? WORKOS_API}/sso/jwks/${encodeURIComponent(provider.client_id)}`;
   }
-  return `${provider.issuers[0]!}/.well-known/jwks.json`;
+  return `${provider.issuers[0]!.replace(/\/$/, '')}/.well-known/jwks.json`;
 }
 
 /** One key set for each address that some provider uses. */
