@@ -19,7 +19,7 @@ export interface Journal {
   /** Issue time of each grant by holding; a grant that was not made is missing. */
   grantedAt: ReadonlyMap<number, number>;
   /** Each event that was ever sent, and when first; monotonic, ms. */
-  sent: readonly { event: RawEvent; firstSentAt: number; acknowledged: boolean }[];
+  sent: readonly { event: RawEvent; firstSentAt: number; acknowledgedAt: number | undefined }[];
   observations: readonly Observation[];
   /** The last answers, asked once everything was quiet. */
   final: readonly Observation[];
@@ -31,6 +31,8 @@ export interface Journal {
   outboxRows: number;
   /** `action subject event` of each row of the audit that belongs to this provider. */
   audit: readonly string[];
+  /** Longest that anybody may wait for an answer, ms; undefined where what answers was struck itself. */
+  patienceMs: number | undefined;
 }
 
 export interface ScopeRecord {
@@ -49,7 +51,32 @@ export function check(journal: Journal): string[] {
     ...wronglyAnnounced(journal),
     ...(journal.outboxRows === 0 ? [] : [`the outbox still has ${journal.outboxRows} rows`]),
     ...repeated(journal.audit).map((row) => `the audit has twice: ${row}`),
+    ...impatient(journal),
   ];
+}
+
+/** The longest wait of each kind, ms: for a webhook's 2xx; from one answer that says something to the next. */
+export function longestWaits({ sent, observations }: Journal): { webhook: number; token: number; grant: number } {
+  const waits = { webhook: 0, token: 0, grant: 0 };
+  for (const { firstSentAt, acknowledgedAt = Infinity } of sent) {
+    waits.webhook = Math.max(waits.webhook, acknowledgedAt - firstSentAt);
+  }
+  const lastKnownAt = new Map<string, number>();
+  for (const { holding, kind, startedAt, endedAt, isValid } of observations) {
+    const key = `${kind} ${holding}`;
+    if (isValid === undefined) continue;
+    waits[kind] = Math.max(waits[kind], endedAt - (lastKnownAt.get(key) ?? startedAt));
+    lastKnownAt.set(key, endedAt);
+  }
+  return waits;
+}
+
+function impatient(journal: Journal): string[] {
+  const { patienceMs } = journal;
+  if (patienceMs === undefined) return [];
+  return Object.entries(longestWaits(journal)).flatMap(([kind, ms]) =>
+    ms <= patienceMs ? [] : [`nobody was struck, but a ${kind} waited for ${Math.round(ms)} ms`],
+  );
 }
 
 const scopesOf = (providerId: string, { userId, organizationId, sessionId }: Holding): string[] => [
@@ -62,7 +89,7 @@ const scopesOf = (providerId: string, { userId, organizationId, sessionId }: Hol
 
 /** In the end every answer is what the acknowledged events say. */
 function unreflected(journal: Journal): string[] {
-  const events = journal.sent.filter(({ acknowledged }) => acknowledged).map(({ event }) => event);
+  const events = journal.sent.filter(({ acknowledgedAt }) => acknowledgedAt !== undefined).map(({ event }) => event);
   return journal.final.flatMap(({ holding, kind, isValid }) => {
     const access = journal.holdings[holding]!;
     const issuedAt = kind === 'token' ? access.issuedAt : journal.grantedAt.get(holding)!;
@@ -80,16 +107,14 @@ const OPENINGS = /^organization_membership\.(created|updated)$/;
 
 /** Void, and then valid: only where an event that opens one of its scopes had been sent by then. */
 function resurrected(journal: Journal): string[] {
+  const voidSince = new Map<string, number>();
+  for (const { holding, kind, endedAt, isValid } of journal.observations) {
+    const key = `${kind} ${holding}`;
+    if (isValid === false) voidSince.set(key, Math.min(endedAt, voidSince.get(key) ?? Infinity));
+  }
   return journal.observations.flatMap((later) => {
     if (later.isValid !== true) return [];
-    const wasVoid = journal.observations.some(
-      (earlier) =>
-        earlier.isValid === false &&
-        earlier.holding === later.holding &&
-        earlier.kind === later.kind &&
-        earlier.endedAt < later.startedAt,
-    );
-    if (!wasVoid) return [];
+    if ((voidSince.get(`${later.kind} ${later.holding}`) ?? Infinity) >= later.startedAt) return [];
     const { userId, organizationId } = journal.holdings[later.holding]!;
     const isOpened = journal.sent.some(
       ({ event, firstSentAt }) =>

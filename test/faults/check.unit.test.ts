@@ -29,7 +29,7 @@ const good = (): Journal => ({
   providerId: 'p',
   holdings: [{ userId: 'u', organizationId: 'o', sessionId: 's', issuedAt: Date.parse('2026-03-01T09:00:01.000Z') }],
   grantedAt: new Map([[0, Date.parse('2026-03-01T09:00:02.000Z')]]),
-  sent: [{ event: left, firstSentAt: 10, acknowledged: true }],
+  sent: [{ event: left, firstSentAt: 10, acknowledgedAt: 11 }],
   observations: [saw(true, 5), saw(undefined, 12), saw(false, 20), saw(false, 30)],
   final: [saw(false, 30), saw(false, 31, 'grant')],
   revocations: [state],
@@ -37,6 +37,7 @@ const good = (): Journal => ({
   unexpected: [],
   outboxRows: 0,
   audit: ['grant.revoked grant_1 event_1 {}'],
+  patienceMs: 1_000,
 });
 
 test('nothing to object to', () => expect(check(good())).toEqual([]));
@@ -51,14 +52,14 @@ test.each<[string, (journal: Journal) => Partial<Journal>, RegExp]>([
   ['an answer that never comes', () => ({ final: [saw(undefined, 30)] }), /ends unknown/],
   [
     'somebody who is refused for nothing',
-    ({ sent }) => ({ sent: [{ ...sent[0]!, acknowledged: false }] }),
+    ({ sent }) => ({ sent: [{ ...sent[0]!, acknowledgedAt: undefined }] }),
     /token 0 ends void, but the events say valid/,
   ],
   ['void, then valid', () => ({ observations: [saw(false, 20), saw(true, 25)] }), /became valid without a re-opening/],
   [
     'void, then valid, before the re-opening was sent',
     ({ sent }) => ({
-      sent: [...sent, { event: invited, firstSentAt: 40, acknowledged: true }],
+      sent: [...sent, { event: invited, firstSentAt: 40, acknowledgedAt: 41 }],
       observations: [saw(false, 20), saw(true, 25)],
       final: [],
     }),
@@ -68,6 +69,16 @@ test.each<[string, (journal: Journal) => Partial<Journal>, RegExp]>([
   ['an end that nobody is told of', () => ({ revocations: [] }), /never announced/],
   ['an outbox that is not empty', () => ({ outboxRows: 3 }), /outbox still has 3/],
   ['an effect that happened twice', ({ audit }) => ({ audit: [...audit, ...audit] }), /audit has twice/],
+  [
+    'a webhook that waits while one broker of three is away',
+    ({ sent }) => ({ sent: [{ ...sent[0]!, acknowledgedAt: 1_011 }] }),
+    /a webhook waited for 1001 ms/,
+  ],
+  [
+    'nobody being told about a token meanwhile',
+    () => ({ observations: [saw(false, 20), saw(undefined, 500), saw(false, 1_021)] }),
+    /a token waited for 1001 ms/,
+  ],
   ['an answer that nobody should get', () => ({ unexpected: ['a token was answered with 500'] }), /answered with 500/],
 ])('it objects to %s', (_, change, problem) => {
   const journal = good();
@@ -82,7 +93,7 @@ test('void, then valid, after a re-opening was sent, is no objection', () => {
     check({
       ...journal,
       grantedAt: new Map([[0, grantedAfter]]),
-      sent: [...journal.sent, { event: invited, firstSentAt: 22, acknowledged: true }],
+      sent: [...journal.sent, { event: invited, firstSentAt: 22, acknowledgedAt: 23 }],
       observations: [saw(false, 20, 'grant'), saw(true, 25, 'grant')],
       final: [saw(true, 30, 'grant')],
     }),
@@ -93,4 +104,10 @@ test('requests that overlap say nothing of their order', () => {
   const journal = good();
   const slow = { ...saw(true, 15), endedAt: 40 };
   expect(check({ ...journal, observations: [slow, saw(false, 20)] })).toEqual([]);
+});
+
+test('a wait is no objection where what answers was struck itself', () => {
+  const journal = good();
+  const sent = [{ ...journal.sent[0]!, acknowledgedAt: 5_000 }];
+  expect(check({ ...journal, sent, patienceMs: undefined })).toEqual([]);
 });

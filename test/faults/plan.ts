@@ -10,14 +10,17 @@ import {
   USERS,
 } from '#testing/histories.js';
 
-export type Victim = 'webhookIngress' | 'grants' | 'tokenVerification' | 'kafka' | 'postgres';
+export type Victim = 'webhookIngress' | 'grants' | 'tokenVerification' | 'postgres' | 'kafka' | Broker;
+/** Of three. */
+export type Broker = 'kafka1' | 'kafka2' | 'kafka3';
 
 /** Something that goes wrong, `atMs` after the first delivery. */
 export interface Fault {
   atMs: number;
   victim: Victim;
-  kind: 'kill' | 'pause';
-  /** How long a pause lasts, ms. */
+  /** One that is kept away is killed again whenever it comes back. */
+  kind: 'kill' | 'pause' | 'keep away';
+  /** How long it is paused or kept away, ms. */
   forMs: number;
 }
 
@@ -36,6 +39,8 @@ export interface Plan {
   /** Deliveries in the order in which WorkOS first tries them, duplicates among them, with the pause before each, ms. */
   deliveries: { event: RawEvent; pauseMs: number }[];
   faults: Fault[];
+  /** One after the other, each once every replica is in sync again; `atMs` counts from then. */
+  brokerFaults: (Fault & { victim: Broker })[];
   holdings: Holding[];
 }
 
@@ -60,27 +65,66 @@ const holding: fc.Arbitrary<Holding> = fc.record({
   issuedAt: fc.integer({ min: -1, max: HISTORY_SPAN_MS / 1_000 + 1 }).map((second) => HISTORY_START + second * 1_000),
 });
 
-const plan: fc.Arbitrary<Plan> = histories({ maxLength: 30 })
-  // The runner's providers have no suspension rule, so this type says nothing here.
-  .map((history) => history.filter(({ event }) => event !== 'user.updated'))
-  .filter((history) => history.length >= 5)
-  .chain((history) =>
-    fc.record({
-      history: fc.constant(history),
-      deliveries: arrivals(history).chain((batches) =>
-        fc
-          .array(fc.integer({ min: 0, max: 120 }), {
-            minLength: batches.flat().length,
-            maxLength: batches.flat().length,
-          })
-          .map((pauses) => batches.flat().map((event, index) => ({ event, pauseMs: pauses[index]! }))),
-      ),
-      faults: fc.array(fault, { minLength: 1, maxLength: 4 }),
-      holdings: fc.array(holding, { minLength: 8, maxLength: 8 }),
-    }),
-  );
+/** Long enough for the others to take over, or not. */
+const brokerFault: fc.Arbitrary<Fault & { victim: Broker }> = fc.record({
+  atMs: fc.integer({ min: 0, max: 800 }),
+  victim: fc.constantFrom<Broker[]>('kafka1', 'kafka2', 'kafka3'),
+  kind: fc.constantFrom('kill' as const, 'pause' as const, 'keep away' as const),
+  forMs: fc.integer({ min: 200, max: 9_000 }),
+});
 
-/** The same seed, the same plan. */
-export function planOf(seed: number): Plan {
-  return fc.sample(plan, { seed, numRuns: 1 })[0]!;
+/** What is struck, and how slowly WorkOS delivers, so that the load goes on meanwhile. */
+interface Variant {
+  faults: fc.Arbitrary<Fault[]>;
+  brokerFaults: fc.Arbitrary<Plan['brokerFaults']>;
+  longestPauseMs: number;
+}
+
+const VARIANTS: Record<1 | 3, Variant> = {
+  1: {
+    faults: fc.array(fault, { minLength: 1, maxLength: 4 }),
+    brokerFaults: fc.constant([]),
+    longestPauseMs: 120,
+  },
+  3: {
+    // Half of the runs strike brokers only: then everybody must go on.
+    faults: fc.oneof(
+      fc.constant<Fault[]>([]),
+      fc.array(
+        fault.filter(({ victim }) => victim !== 'kafka'),
+        { minLength: 1, maxLength: 2 },
+      ),
+    ),
+    brokerFaults: fc.array(brokerFault, { minLength: 1, maxLength: 3 }),
+    longestPauseMs: 600,
+  },
+};
+
+const planFor = ({ faults, brokerFaults, longestPauseMs }: Variant): fc.Arbitrary<Plan> =>
+  histories({ maxLength: 30 })
+    // The runner's providers have no suspension rule, so this type says nothing here.
+    .map((history) => history.filter(({ event }) => event !== 'user.updated'))
+    .filter((history) => history.length >= 5)
+    .chain((history) =>
+      fc.record({
+        history: fc.constant(history),
+        deliveries: arrivals(history).chain((batches) =>
+          fc
+            .array(fc.integer({ min: 0, max: longestPauseMs }), {
+              minLength: batches.flat().length,
+              maxLength: batches.flat().length,
+            })
+            .map((pauses) => batches.flat().map((event, index) => ({ event, pauseMs: pauses[index]! }))),
+        ),
+        faults,
+        holdings: fc.array(holding, { minLength: 8, maxLength: 8 }),
+        brokerFaults,
+      }),
+    );
+
+const PLANS = { 1: planFor(VARIANTS[1]), 3: planFor(VARIANTS[3]) };
+
+/** The same seed and number of brokers, the same plan. */
+export function planOf(seed: number, brokers: 1 | 3 = 1): Plan {
+  return fc.sample(PLANS[brokers], { seed, numRuns: 1 })[0]!;
 }

@@ -1,19 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { brokersSeenAt, replicasBehindAt } from '#testing/kafka-answers.js';
 import { Client, eventually, type Json } from '../journey/client.js';
 import type { TestStack } from '../journey/stack.js';
 import type { Journal, Observation } from './check.js';
 import type { Issuer } from './issuer.js';
-import { type Fault, type Plan, planOf } from './plan.js';
+import { type Fault, type Plan, planOf, type Victim } from './plan.js';
 import type { Records } from './records.js';
 
 const QUIET_MS = 60_000;
 /** The contract's answers; a connection that breaks is nobody's promise while processes are killed. */
 const EXPECTED = new Set([200, 201, 409, 503]);
 
-/** Plays one seed against the running stack, and answers what its clients saw. */
-export async function runSeed(seed: number, running: TestStack, issuer: Issuer, records: Records): Promise<Journal> {
-  const plan = planOf(seed);
+/**
+ * While one broker of three is away, for everybody: the controller misses it after 3 s, others lead then, and whoever waits
+ * for it gives up after 5 s and asks again.
+ */
+const PATIENCE_MS = 20_000;
+
+/** Plays one plan against the running stack, and answers what its clients saw. */
+export async function runSeed(
+  seed: number,
+  brokers: 1 | 3,
+  running: TestStack,
+  issuer: Issuer,
+  records: Records,
+): Promise<Journal> {
+  const plan = planOf(seed, brokers);
   const client = new Client((await running.read())!);
   const provider = await newProvider(client, issuer, seed);
   const run = new Run(plan, client, provider, issuer);
@@ -23,7 +36,10 @@ export async function runSeed(seed: number, running: TestStack, issuer: Issuer, 
     await delay(fault.atMs);
     await strike(fault, running);
   });
-  await Promise.all([run.deliverAll(), run.watchUntil(Promise.all(faults)), ...faults]);
+  faults.push(strikeBrokers(plan.brokerFaults, running, client.stack.kafkaBrokers));
+  const delivered = run.deliverAll();
+  const over = Promise.all([delivered, ...faults]);
+  await Promise.all([over, run.watchUntil(over)]);
   await run.settle();
   const { sent, observations, final, unexpected, grantedAt } = run;
   return {
@@ -43,6 +59,7 @@ export async function runSeed(seed: number, running: TestStack, issuer: Issuer, 
       QUIET_MS,
     ).catch(() => outboxRows(client)),
     audit: await auditOf(client, provider.id),
+    patienceMs: brokers === 3 && plan.faults.length === 0 ? PATIENCE_MS : undefined,
   };
 }
 
@@ -53,8 +70,14 @@ interface Provider {
   secret: string;
 }
 
+interface Delivered {
+  event: Plan['history'][number];
+  firstSentAt: number;
+  acknowledgedAt: number | undefined;
+}
+
 class Run {
-  readonly sent = new Map<string, { event: Plan['history'][number]; firstSentAt: number; acknowledged: boolean }>();
+  readonly sent = new Map<string, Delivered>();
   readonly observations: Observation[] = [];
   readonly final: Observation[] = [];
   readonly unexpected: string[] = [];
@@ -107,7 +130,11 @@ class Run {
   }
 
   private async deliver(event: Plan['history'][number]): Promise<void> {
-    const known = this.sent.get(event.id) ?? { event, firstSentAt: performance.now(), acknowledged: false };
+    const known: Delivered = this.sent.get(event.id) ?? {
+      event,
+      firstSentAt: performance.now(),
+      acknowledgedAt: undefined,
+    };
     this.sent.set(event.id, known);
     for (let pauseMs = 50; ; pauseMs = Math.min(1_000, pauseMs * 2)) {
       const status = await this.client.deliver(event, this.provider);
@@ -115,13 +142,14 @@ class Run {
       if (status !== 0 && status !== 503) this.unexpected.push(`a webhook was answered with ${status}`);
       await delay(pauseMs);
     }
-    known.acknowledged = true;
+    known.acknowledgedAt ??= performance.now();
   }
 
   /** Clients that ask all the time, each about one token or grant. */
   async watchUntil(over: Promise<unknown>): Promise<void> {
     let isOver = false;
-    void over.then(() => (isOver = true));
+    const end = (): boolean => (isOver = true);
+    over.then(end, end);
     await Promise.all(
       this.plan.holdings.flatMap((_, holding) =>
         (['token', 'grant'] as const).map(async (kind) => {
@@ -188,7 +216,30 @@ class Run {
   }
 }
 
+/** One at a time, so that two of three replicas are always there. */
+async function strikeBrokers(faults: Plan['brokerFaults'], running: TestStack, brokers: string): Promise<void> {
+  for (const fault of faults) {
+    await delay(fault.atMs);
+    await strike(fault, running);
+    await everyReplicaInSync(brokers);
+  }
+}
+
+/** A broker that was away believes for a moment that nothing has changed, so each of them is asked. */
+async function everyReplicaInSync(brokers: string): Promise<void> {
+  const ports = brokers.split(',').map((broker) => Number(broker.split(':')[1]));
+  await eventually(
+    () => Promise.all(ports.flatMap((port) => [replicasBehindAt(port), brokersSeenAt(port).then(missing)])),
+    (behind) => behind.every((count) => count === 0),
+    QUIET_MS,
+  );
+  function missing(seen: number[] | undefined): number | undefined {
+    return seen && ports.length - seen.length;
+  }
+}
+
 async function strike({ victim, kind, forMs }: Fault, running: TestStack): Promise<void> {
+  if (kind === 'keep away') return keepAway(victim, forMs, running);
   const pid = (await running.read())?.pids[victim];
   if (pid === undefined) return; // it is being started again at this moment
   try {
@@ -199,6 +250,19 @@ async function strike({ victim, kind, forMs }: Fault, running: TestStack): Promi
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // another fault was faster
   }
+}
+
+async function keepAway(victim: Victim, forMs: number, running: TestStack): Promise<void> {
+  const until = performance.now() + forMs;
+  let killed: number | undefined;
+  do {
+    const pid = (await running.read())?.pids[victim];
+    if (pid !== undefined && pid !== killed) {
+      await strike({ victim, kind: 'kill', atMs: 0, forMs: 0 }, running);
+      killed = pid;
+    }
+    await delay(20);
+  } while (performance.now() < until);
 }
 
 async function newProvider(client: Client, issuer: Issuer, seed: number): Promise<Provider> {

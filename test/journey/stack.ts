@@ -42,11 +42,11 @@ export class TestStack {
   }
 
   /** Resolves once it is ready. */
-  async start(): Promise<Stack> {
+  async start({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Promise<Stack> {
     const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env;
     this.child = spawn(
       join(ROOT, 'node_modules/.bin/node'),
-      ['--enable-source-maps', join(ROOT, 'dist/tools/stack/src/main.js'), '--no-demo'],
+      ['--enable-source-maps', join(ROOT, 'dist/tools/stack/src/main.js'), '--no-demo', `--brokers=${brokers}`],
       { cwd: ROOT, env: { ...env, RESCIND_LOCAL_DIR: this.dir, LOG_LEVEL: 'info' }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk));

@@ -32,6 +32,15 @@ export interface LocalKafkaOptions {
   brokers?: 1 | 3;
 }
 
+/** One broker by itself: the others go on while it is away. */
+export interface LocalBroker {
+  readonly pid: number | undefined;
+  readonly running: boolean;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  onExit(listener: () => void): void;
+}
+
 interface Node {
   id: number;
   port: number;
@@ -71,6 +80,21 @@ export class LocalKafka {
     return new LocalKafka(nodes, archive);
   }
 
+  /** Each of them by itself. */
+  get each(): LocalBroker[] {
+    return this.nodes.map(({ id, process }) => ({
+      get pid() {
+        return process.pid;
+      },
+      get running() {
+        return process.running;
+      },
+      start: () => this.startBroker(id),
+      stop: () => this.stopBroker(id),
+      onExit: (listener) => process.onExit(listener),
+    }));
+  }
+
   /** `host:port`, comma-separated. */
   get brokers(): string {
     return this.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',');
@@ -106,13 +130,15 @@ export class LocalKafka {
 
   /** All brokers, in good order. */
   async stop(): Promise<void> {
-    const orderly = await Promise.all(this.nodes.map(({ process }) => process.stop(STOP_TIMEOUT_MS)));
-    await this.archive.written(orderly[0] ?? false);
+    await Promise.all(this.nodes.map(({ id }) => this.stopBroker(id)));
   }
 
   /** In good order. */
   async stopBroker(broker: number): Promise<void> {
-    await this.node(broker).process.stop(STOP_TIMEOUT_MS);
+    const node = this.node(broker);
+    if (!node.process.running) return;
+    const orderly = await node.process.stop(STOP_TIMEOUT_MS);
+    if (broker === 1) await this.archive.written(orderly);
   }
 
   /** SIGKILL. */

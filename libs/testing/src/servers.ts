@@ -31,21 +31,34 @@ export interface ServerOptions {
   signal?: AbortSignal;
 }
 
+export interface KafkaOptions extends ServerOptions {
+  /** Three, with replication, are always of our own processes. Default 1. */
+  brokers?: 1 | 3;
+}
+
 /**
  * A real Kafka: the one that `KAFKA_BROKERS` names, or a container where a Docker engine answers, or our own process where
  * there are Java 17 and Maven. Throws `CannotRun` where there is none of them.
  */
-export async function startKafka({ dir, cache, durable, onProgress, signal }: ServerOptions): Promise<KafkaServer> {
+export async function startKafka({
+  dir,
+  cache,
+  durable,
+  onProgress,
+  signal,
+  brokers = 1,
+}: KafkaOptions): Promise<KafkaServer> {
   const given = process.env['KAFKA_BROKERS'];
   if (given) return { brokers: given, stop: async () => undefined };
-  if (await hasDocker()) {
+  if (brokers === 1 && (await hasDocker())) {
     onProgress?.('starting Kafka in Docker (its image is fetched the first time)');
     const { address, stop } = await kafkaContainer(durable ? dir : undefined);
     return { brokers: address, stop };
   }
   const local = await LocalKafka.create({
     jars: await kafkaJars(cache, { onProgress, signal }),
-    dir: join(dir, 'kafka'),
+    dir: join(dir, brokers === 1 ? 'kafka' : 'kafka-3'),
+    brokers,
   });
   return startOrStop(local, { brokers: local.brokers, stop: () => local.stop(), local });
 }

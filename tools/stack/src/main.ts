@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util';
 import { play } from './journey.js';
 import { placeOfStack } from './place.js';
 import { LocalStack } from './stack.js';
@@ -5,7 +6,10 @@ import { sentenceFor, Terminal } from './terminal.js';
 
 // `npm start`: brings everything up, plays the journey, stays up until Ctrl-C.
 const terminal = new Terminal();
-const stack = new LocalStack(placeOfStack(), terminal);
+const { values: asked } = parseArgs({
+  options: { 'no-demo': { type: 'boolean' }, brokers: { type: 'string', default: '1' } },
+});
+const stack = new LocalStack(placeOfStack(), terminal, asked.brokers === '3' ? 3 : 1);
 
 /** One Ctrl-C may arrive twice, by the terminal and by npm. */
 const SAME_CTRL_C_MS = 500;
@@ -37,7 +41,7 @@ process.on('uncaughtException', fail);
 
 try {
   const { pids: _, ...urls } = await stack.start();
-  if (!process.argv.includes('--no-demo')) {
+  if (!asked['no-demo']) {
     terminal.plain('\nThe journey that Rescind exists for:\n');
     await play(urls, (what, ms) => terminal.step(what, ms));
     terminal.plain('');

@@ -41,7 +41,7 @@ export function defineSandbox(surroundings: Surroundings): ServiceDefinition {
 
 /** Each service and its settings, as a deployment would give them. */
 export function defineServices(
-  surroundings: Surroundings & { kafkaBrokers: string; databaseUrl: string },
+  surroundings: Surroundings & { kafkaBrokers: string; databaseUrl: string; brokers?: 1 | 3 },
 ): ServiceDefinition[] {
   const { dir, kafkaBrokers, databaseUrl, settings, ports } = surroundings;
   const providersFile = process.env['RESCIND_PROVIDERS_FILE'];
@@ -49,6 +49,7 @@ export function defineServices(
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
     KAFKA_BROKERS: kafkaBrokers,
     KAFKA_PARTITIONS: '3',
+    ...(surroundings.brokers === 3 ? { KAFKA_REPLICATION_FACTOR: '3', KAFKA_MIN_INSYNC_REPLICAS: '2' } : {}),
     RESCIND_API_KEYS: `admin:${settings.adminApiKey}`,
     RESCIND_ENCRYPTION_KEYS: `k1:${settings.encryptionKey}`,
     /** Development only: the sandbox's issuer is a loopback address. */

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import type { LocalKafka } from '#testing/local-kafka.js';
 import { type KafkaServer, type PostgresServer, startKafka, startPostgres } from '#testing/servers.js';
 import pg from 'pg';
 import { connectSandbox, registerProvider, type StackFile } from './configure.js';
@@ -30,6 +31,7 @@ export class LocalStack {
   constructor(
     private readonly place: Place,
     private readonly terminal: Terminal,
+    private readonly brokers: 1 | 3 = 1,
   ) {}
 
   /** Resolves once everything is ready and `.local/stack.json` says where. Throws what keeps it from starting. */
@@ -48,7 +50,7 @@ export class LocalStack {
     const { kafkaBrokers, databaseUrl } = await this.startServers();
     this.abort.signal.throwIfAborted();
 
-    const definitions = defineServices({ ...surroundings, kafkaBrokers, databaseUrl });
+    const definitions = defineServices({ ...surroundings, kafkaBrokers, databaseUrl, brokers: this.brokers });
     this.terminal.say(`starting ${definitions.map(({ name }) => name).join(', ')}`);
     await Promise.all([
       sandbox.ready(),
@@ -121,15 +123,21 @@ export class LocalStack {
       onProgress: (what: string) => this.terminal.say(what),
       signal: this.abort.signal,
     };
-    this.servers = Promise.allSettled([startKafka(options), startPostgres(options)]);
+    this.servers = Promise.allSettled([startKafka({ ...options, brokers: this.brokers }), startPostgres(options)]);
     const [kafka, postgres] = await this.servers;
     if (kafka.status === 'rejected') throw kafka.reason;
     if (postgres.status === 'rejected') throw postgres.reason;
-    if (kafka.value.local) this.local.push(this.keep('kafka', kafka.value.local));
+    if (kafka.value.local) this.local.push(...this.keepBrokers(kafka.value.local));
     if (postgres.value.local) this.local.push(this.keep('postgres', postgres.value.local));
     await this.noteChange();
     this.terminal.say(`Kafka (${kafka.value.brokers}) and Postgres are ready`);
     return { kafkaBrokers: kafka.value.brokers, databaseUrl: await ownDatabase(postgres.value) };
+  }
+
+  /** Of three, each is started again by itself. */
+  private keepBrokers(kafka: LocalKafka): KeptRunning[] {
+    if (this.brokers === 1) return [this.keep('kafka', kafka)];
+    return kafka.each.map((broker, index) => this.keep(`kafka${index + 1}`, broker));
   }
 
   /** The sandbox forgets its endpoints, as everything, when it ends. */
