@@ -20,7 +20,7 @@ beforeAll(async () => {
       providerOf(unreachable, { jwks_uri: 'http://127.0.0.1:9/jwks' }),
     ],
     env: {
-      RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret:with/odd+signs,other:another',
+      RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret:with/odd+signs,other:another,other:newer',
       RESCIND_INTROSPECTION_ISSUER: 'https://rescind.test',
       RESCIND_INTROSPECTION_SIGNING_KEY: JSON.stringify(signingKey.privateKey.export({ format: 'jwk' })),
     },
@@ -187,6 +187,8 @@ describe('introspection (RFC 7662)', () => {
   test.each([
     ['client_secret_basic', good, {}],
     ['client_secret_post', {}, { client_id: 'gateway', client_secret: 's3cret:with/odd+signs' }],
+    ['the older of two live secrets', basic('other', 'another'), {}],
+    ['the newer of two live secrets', basic('other', 'newer'), {}],
   ])('by %s', async (_, headers, body) => {
     const answer = await introspect(signed(), headers as Record<string, string>, body as Record<string, string>);
     expect(answer.headers.get('cache-control')).toBe('no-store');
