@@ -62,6 +62,7 @@ export class AppModule {
       view,
       isFresh: () => staleness() === undefined,
       providersOf: (issuer) => providers.byIssuer(issuer),
+      isCurrent: (provider) => providers.get(provider.id) === provider,
       keysOf: (provider) => keys.of(provider),
       cache: new VerifiedCache(config.cacheMax),
       now: Date.now,

@@ -1,46 +1,68 @@
 import type { KeyObject } from 'node:crypto';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import type { Access } from '#revocation/judge.js';
 import type { Subject } from './domain/check-claims.js';
+import type { KeySet } from './keys/key-set.js';
 
 /** A token whose signature and claims held. Its times and its scopes are looked at again each time. */
 export interface Verified {
   /** The very object that the registry held: another version of the provider is another object. */
   provider: IdentityProviderData;
+  /** The key that checked it, and the set that must still hold it. */
   key: KeyObject;
+  keys: Pick<KeySet, 'holds'>;
   subject: Subject;
   claims: Readonly<Record<string, unknown>>;
-  scopes: readonly string[];
+  /** As the rule looks at it. */
+  access: Access;
 }
 
 const MAX_CACHED_LENGTH = 4_096;
+/** 43 characters of base64url are 258 bits. */
+const TAIL_LENGTH = 43;
 
-/** The tokens used last, in two generations: the older one is dropped whole when the younger one is full. */
+interface Entry {
+  token: string;
+  verified: Verified;
+}
+
+/**
+ * The tokens used last, in two generations: the older one is dropped whole when the younger one is full. They are found by
+ * the end of their signature, since it takes long to hash a whole token; that it is this very token is compared after.
+ */
 export class VerifiedCache {
-  private young = new Map<string, Verified>();
-  private old = new Map<string, Verified>();
+  private young = new Map<string, Entry>();
+  private old = new Map<string, Entry>();
 
   /** @param capacity of both generations together */
   constructor(private readonly capacity: number) {}
 
   get(token: string): Verified | undefined {
-    const found = this.young.get(token);
-    if (found) return found;
-    const older = this.old.get(token);
-    if (older) this.set(token, older);
-    return older;
+    const tail = token.slice(-TAIL_LENGTH);
+    const found = this.young.get(tail);
+    if (found) return found.token === token ? found.verified : undefined;
+    const older = this.old.get(tail);
+    if (older?.token !== token) return undefined;
+    this.keep(tail, older);
+    return older.verified;
   }
 
   set(token: string, verified: Verified): void {
     if (token.length > MAX_CACHED_LENGTH || this.capacity === 0) return;
+    this.keep(token.slice(-TAIL_LENGTH), { token, verified });
+  }
+
+  delete(token: string): void {
+    const tail = token.slice(-TAIL_LENGTH);
+    this.young.delete(tail);
+    this.old.delete(tail);
+  }
+
+  private keep(tail: string, entry: Entry): void {
     if (this.young.size >= this.capacity / 2) {
       this.old = this.young;
       this.young = new Map();
     }
-    this.young.set(token, verified);
-  }
-
-  delete(token: string): void {
-    this.young.delete(token);
-    this.old.delete(token);
+    this.young.set(tail, entry);
   }
 }

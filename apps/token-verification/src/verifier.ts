@@ -1,5 +1,6 @@
+import type { KeyObject } from 'node:crypto';
 import { ALGORITHMS, type IdentityProviderData } from '#contracts/identity-provider.js';
-import { judge } from '#revocation/judge.js';
+import { type Access, judge } from '#revocation/judge.js';
 import { scopesOf } from '#revocation/scope.js';
 import { checkClaims, checkTimes, type Subject, type TokenProblem } from './domain/check-claims.js';
 import { type ParsedToken, parseToken } from './domain/parse-token.js';
@@ -19,11 +20,15 @@ export interface VerifierParts {
   /** Whether the view has caught up since the start, and its newest heartbeat is young enough. */
   isFresh(): boolean;
   providersOf(issuer: string): readonly IdentityProviderData[];
-  keysOf(provider: IdentityProviderData): Pick<KeySet, 'find' | 'holds'>;
+  /** Whether it is still among the providers, in this very version. */
+  isCurrent(provider: IdentityProviderData): boolean;
+  keysOf(provider: IdentityProviderData): Pick<KeySet, 'find' | 'peek' | 'holds'>;
   cache: VerifiedCache;
   /** Milliseconds since the epoch. */
   now(): number;
 }
+
+type Checked = Verified | Exclude<Verdict, { kind: 'active' }>;
 
 /**
  * Judges tokens: signature and claims by their provider, then the rule, from memory. The cache skips the checks that cannot
@@ -32,38 +37,46 @@ export interface VerifierParts {
 export class Verifier {
   constructor(private readonly parts: VerifierParts) {}
 
-  async verify(token: string): Promise<Verdict> {
+  /** At once, unless keys have to be fetched first. */
+  verify(token: string): Verdict | Promise<Verdict> {
     const { cache, isFresh } = this.parts;
-    if (!isFresh()) return { kind: 'unknown', code: 'view_stale' };
+    if (!isFresh()) return STALE;
     const known = cache.get(token);
-    if (known) {
+    if (known !== undefined) {
       if (this.stillHolds(known)) return this.judged(known);
       cache.delete(token);
     }
-    const verified = await this.check(token);
-    if ('kind' in verified) return verified;
-    cache.set(token, verified);
-    // Fetching keys takes time, in which the view may have grown old.
-    return isFresh() ? this.judged(verified) : { kind: 'unknown', code: 'view_stale' };
+    const checked = this.check(token);
+    return checked instanceof Promise ? this.concludedLater(token, checked) : this.concluded(token, checked);
+  }
+
+  /** Fetching keys takes time, in which the view may have grown old. */
+  private async concludedLater(token: string, checking: Promise<Checked>): Promise<Verdict> {
+    const checked = await checking;
+    return this.parts.isFresh() ? this.concluded(token, checked) : STALE;
+  }
+
+  private concluded(token: string, checked: Checked): Verdict {
+    if ('kind' in checked) return checked;
+    this.parts.cache.set(token, checked);
+    return this.judged(checked);
   }
 
   /** Times and the rule. */
   private judged(verified: Verified): Verdict {
-    const { subject, provider, scopes } = verified;
+    const { subject, provider, access } = verified;
     const late = checkTimes(subject, provider.clock_tolerance_seconds, this.parts.now());
-    if (late) return { kind: 'refused', reason: late, provider };
-    const issuedAt = Math.floor(subject.issuedAt) * 1_000;
-    const verdict = judge({ kind: 'token', issuedAt, scopes }, this.parts.view.stateOf);
+    if (late !== undefined) return { kind: 'refused', reason: late, provider };
+    const verdict = judge(access, this.parts.view.stateOf);
     if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider };
     return { kind: 'active', verified };
   }
 
-  private stillHolds({ provider, key }: Verified): boolean {
-    const { providersOf, keysOf } = this.parts;
-    return providersOf(provider.issuers[0]!).includes(provider) && keysOf(provider).holds(key);
+  private stillHolds({ provider, key, keys }: Verified): boolean {
+    return this.parts.isCurrent(provider) && keys.holds(key);
   }
 
-  private async check(token: string): Promise<Verified | Exclude<Verdict, { kind: 'active' }>> {
+  private check(token: string): Checked | Promise<Checked> {
     const parsed = parseToken(token);
     if (!parsed) return refused('malformed');
     const { alg } = parsed.header;
@@ -75,27 +88,58 @@ export class Verifier {
     if (providers.length === 0) return refused('issuer_unknown');
     const allowing = providers.filter(({ algorithms }) => algorithms.includes(alg));
     if (allowing.length === 0) return refused('algorithm_not_allowed', providers[0]);
-    return this.checkSignature(parsed, alg, allowing);
+    return this.checkWithKnownKeys(parsed, alg, allowing) ?? this.checkWithFetchedKeys(parsed, alg, allowing);
   }
 
-  /** Older WorkOS environments share one issuer: whose keys check the signature says which of them it was. */
-  private async checkSignature(
+  /** Undefined where the keys that there are do not settle it. */
+  private checkWithKnownKeys(
     parsed: ParsedToken,
     algorithm: Algorithm,
     providers: readonly IdentityProviderData[],
-  ): Promise<Verified | Exclude<Verdict, { kind: 'active' }>> {
+  ): Checked | undefined {
+    for (const provider of providers) {
+      const keys = this.parts.keysOf(provider);
+      const found = keys.peek(parsed.header.kid, algorithm);
+      if (!found) return undefined;
+      if (isSignature(algorithm, found.key, parsed.signingInput, parsed.signature)) {
+        return checkedClaims(parsed, provider, keys, found.key);
+      }
+    }
+    return refused('signature_invalid', providers[0]);
+  }
+
+  /** Older WorkOS environments share one issuer: whose keys check the signature says which of them it was. */
+  private async checkWithFetchedKeys(
+    parsed: ParsedToken,
+    algorithm: Algorithm,
+    providers: readonly IdentityProviderData[],
+  ): Promise<Checked> {
     let unavailable = false;
     for (const provider of providers) {
-      const found: Found = await this.parts.keysOf(provider).find(parsed.header.kid, algorithm);
+      const keys = this.parts.keysOf(provider);
+      const found: Found = await keys.find(parsed.header.kid, algorithm);
       if (found === 'unavailable') unavailable = true;
       if (found === 'unavailable' || found === 'unknown') continue;
       if (!isSignature(algorithm, found.key, parsed.signingInput, parsed.signature)) continue;
-      const subject = checkClaims(parsed.claims, provider);
-      if (typeof subject === 'string') return refused(subject, provider);
-      return { provider, key: found.key, subject, claims: parsed.claims, scopes: scopesOfToken(provider, subject) };
+      return checkedClaims(parsed, provider, keys, found.key);
     }
     return unavailable ? { kind: 'unknown', code: 'keys_unavailable' } : refused('signature_invalid', providers[0]);
   }
+}
+
+const STALE: Verdict = { kind: 'unknown', code: 'view_stale' };
+
+function checkedClaims(
+  { claims }: ParsedToken,
+  provider: IdentityProviderData,
+  keys: Pick<KeySet, 'holds'>,
+  key: KeyObject,
+): Checked {
+  const subject = checkClaims(claims, provider);
+  if (typeof subject === 'string') return refused(subject, provider);
+  const issuedAt = Math.floor(subject.issuedAt) * 1_000;
+  const access: Access = { kind: 'token', issuedAt, scopes: scopesOfToken(provider, subject) };
+  return { provider, key, keys, subject, claims, access };
 }
 
 function scopesOfToken(provider: IdentityProviderData, { userId, organizationId, sessionId }: Subject): string[] {

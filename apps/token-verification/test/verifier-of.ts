@@ -61,6 +61,7 @@ export function worldOf(
     view: world.view,
     isFresh: () => world.fresh,
     providersOf: (issuer) => world.providers.filter(({ issuers }) => issuers.includes(issuer)),
+    isCurrent: (provider) => world.providers.includes(provider),
     keysOf,
     cache: new VerifiedCache(cache),
     now: () => world.now,

@@ -11,6 +11,8 @@ import type { KafkaLogger } from '#kafka/logger.js';
  */
 export class ProviderRegistry {
   private readonly view: CompactedView<IdentityProviderData>;
+  /** What was asked for since the last change. */
+  private ofIssuer = new Map<string, IdentityProviderData[]>();
 
   constructor(client: KafkaClient, logger?: KafkaLogger) {
     this.view = new CompactedView(client, {
@@ -18,6 +20,7 @@ export class ProviderRegistry {
       decode: decodeIdentityProvider,
       ...(logger ? { logger } : {}),
     });
+    this.view.onChange(() => (this.ofIssuer = new Map()));
   }
 
   /** Resolves once reading has begun; until Kafka can be reached it goes on trying. See {@link ready}. */
@@ -43,8 +46,12 @@ export class ProviderRegistry {
   }
 
   /** Several environments that are older than per-client issuers share one issuer; their keys tell them apart. */
-  byIssuer(issuer: string): IdentityProviderData[] {
-    return this.all().filter((provider) => provider.issuers.includes(issuer));
+  byIssuer(issuer: string): readonly IdentityProviderData[] {
+    const known = this.ofIssuer.get(issuer);
+    if (known) return known;
+    const found = this.all().filter((provider) => provider.issuers.includes(issuer));
+    if (found.length > 0) this.ofIssuer.set(issuer, found);
+    return found;
   }
 
   /** @param token the last part of a webhook endpoint's URL; looked up by its digest, so that time tells nothing of it */

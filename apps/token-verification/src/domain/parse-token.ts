@@ -11,8 +11,9 @@ export interface ParsedToken {
 
 export const MAX_TOKEN_LENGTH = 16_384;
 const MAX_DEPTH = 16;
-const SEGMENT = /^[A-Za-z0-9_-]+$/;
 const TYPES = new Set(['jwt', 'at+jwt']);
+
+type Header = ParsedToken['header'];
 
 /**
  * Undefined unless the text is a JWT as RFC 7519 and RFC 8725 want it: three segments of canonical base64url, JSON objects
@@ -20,31 +21,49 @@ const TYPES = new Set(['jwt', 'at+jwt']);
  */
 export function parseToken(token: string): ParsedToken | undefined {
   if (token.length > MAX_TOKEN_LENGTH) return undefined;
-  const [first, second, third, ...rest] = token.split('.');
-  if (!first || !second || !third || rest.length > 0) return undefined;
-  const header = parseObject(decodeSegment(first));
-  const claims = parseObject(decodeSegment(second));
-  const signature = decodeSegment(third);
-  if (!header || !claims || !signature) return undefined;
+  const first = token.indexOf('.');
+  const second = token.indexOf('.', first + 1);
+  if (first <= 0 || second <= first + 1 || token.indexOf('.', second + 1) >= 0) return undefined;
+  const header = headerOf(token.slice(0, first));
+  if (!header) return undefined;
+  const signature = decodeSegment(token.slice(second + 1));
+  if (!signature) return undefined;
+  const claims = parseObject(decodeSegment(token.slice(first + 1, second)));
+  return claims && { header, claims, signingInput: token.slice(0, second), signature };
+}
+
+/** Tokens of one key have the same header, to the letter: those that were read last need not be read again. */
+const headers = new Map<string, Header>();
+const REMEMBERED_HEADERS = 64;
+const MAX_REMEMBERED_LENGTH = 512;
+
+function headerOf(segment: string): Header | undefined {
+  const known = headers.get(segment);
+  if (known) return known;
+  const header = readHeader(segment);
+  if (header && segment.length <= MAX_REMEMBERED_LENGTH) {
+    if (headers.size >= REMEMBERED_HEADERS) headers.clear();
+    headers.set(segment, Object.freeze(header));
+  }
+  return header;
+}
+
+function readHeader(segment: string): Header | undefined {
+  const header = parseObject(decodeSegment(segment));
+  if (!header) return undefined;
   const { alg, kid, typ } = header;
   if (typeof alg !== 'string' || (kid !== undefined && typeof kid !== 'string')) return undefined;
   if ('crit' in header || 'b64' in header || 'enc' in header || 'zip' in header) return undefined;
   if (typ !== undefined && (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase().replace(/^application\//, '')))) {
     return undefined;
   }
-  return { header: header as ParsedToken['header'], claims, signingInput: `${first}.${second}`, signature };
+  return header as Header;
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-/** By length modulo 4: the bits of the last character that belong to no byte, and must be zero. */
-const UNUSED_BITS = [0, undefined, 0b1111, 0b11];
-
-/** Canonical base64url without padding (RFC 4648, sections 3.5 and 5): one text for the same bytes. */
+/** Canonical base64url without padding (RFC 4648, sections 3.5 and 5): the one text that its bytes are written as. */
 function decodeSegment(text: string): Buffer | undefined {
-  const unused = UNUSED_BITS[text.length % 4];
-  if (unused === undefined || !SEGMENT.test(text)) return undefined;
-  if ((ALPHABET.indexOf(text[text.length - 1]!) & unused) !== 0) return undefined;
-  return Buffer.from(text, 'base64url');
+  const bytes = Buffer.from(text, 'base64url');
+  return text !== '' && bytes.toString('base64url') === text ? bytes : undefined;
 }
 
 function parseObject(bytes: Buffer | undefined): Record<string, unknown> | undefined {

@@ -88,7 +88,9 @@ export class KeySet {
 
   /** Whether a key that has verified something is still among the keys. */
   holds(key: KeyObject): boolean {
-    return this.isUsable() && this.keys.some((candidate) => candidate.key === key);
+    if (!this.isUsable()) return false;
+    for (const candidate of this.keys) if (candidate.key === key) return true;
+    return false;
   }
 
   private match(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
