@@ -12,12 +12,12 @@ beforeAll(async () => {
       providerOf(ours, { jwks_uri: `${keysUrl}/ours` }),
       providerOf(other, { jwks_uri: `${keysUrl}/other` }),
     ],
-    env: { RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret' },
+    env: { RESCIND_INTROSPECTION_CLIENTS: 'gateway:s3cret', MAX_STALENESS_MS: '10000' },
   });
   service.startBeating();
   await service.becomes(hostileTokens(Date.now()).good, { active: true });
 });
-afterAll(() => service.close());
+afterAll(() => service?.close());
 
 /** The same table as in hostile-tokens.unit.test.ts, now through the three routes: none gets in, and none is our fault. */
 test('none of the hostile tokens is active over HTTP, and none is a 500', async () => {

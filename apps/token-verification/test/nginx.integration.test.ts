@@ -36,6 +36,7 @@ const SKIPPED = ' [skipped: no nginx with auth_request on this machine; Debian h
           providerOf(ours, { jwks_uri: `${keysUrl}/ours` }),
           providerOf(unreachable, { jwks_uri: 'http://127.0.0.1:9/jwks' }),
         ],
+        env: { MAX_STALENESS_MS: '2000' },
       });
       nginx = await startNginx(binary!, {
         verifier: service.url,

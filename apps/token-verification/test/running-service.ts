@@ -71,7 +71,11 @@ export class RunningService {
     await ensureTopics(this.client, { partitions: PARTITIONS });
     await this.publisher.start();
     for (const data of this.options.providers(keysUrl)) {
-      await this.publish(TOPICS.identityProviders, data.id, recordOf(IDENTITY_PROVIDER_TYPE, data));
+      // A broker that is busy may not lead a topic yet that has just been made.
+      await eventually(async () => {
+        await this.publish(TOPICS.identityProviders, data.id, recordOf(IDENTITY_PROVIDER_TYPE, data));
+        return true;
+      });
     }
   }
 

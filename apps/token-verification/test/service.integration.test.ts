@@ -27,7 +27,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => service.close());
+afterAll(() => service?.close());
 
 const signed = (over: Record<string, unknown> = {}): string => token(ours, claimsOf(ours, Date.now(), over));
 const verify = (jwt: string, key?: string | null): Promise<Response> => service.verify(jwt, key);
