@@ -18,7 +18,20 @@ const EXPECTED = new Set([200, 201, 409, 503]);
  */
 const PATIENCE_MS = 20_000;
 
-/** Plays one plan against the running stack, and answers what its clients saw. */
+/** Something that was waited for did not come. */
+export class DidNotEnd extends Error {
+  override readonly name = 'DidNotEnd';
+  constructor(
+    cause: unknown,
+    /** Until then. */
+    readonly seen: Seen,
+  ) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    if (cause instanceof Error && cause.stack) this.stack = cause.stack;
+  }
+}
+
+/** Plays one plan against the running stack, and answers what its clients saw. Throws `DidNotEnd`. */
 export async function runSeed(
   seed: number,
   brokers: 1 | 3,
@@ -30,8 +43,22 @@ export async function runSeed(
   const client = new Client((await running.read())!);
   const provider = await newProvider(client, issuer, seed);
   const run = new Run(plan, client, provider, issuer);
-  await run.prepare();
+  try {
+    return await playOut(run, plan, brokers, running, client, records);
+  } catch (error) {
+    throw new DidNotEnd(error, run.seen());
+  }
+}
 
+async function playOut(
+  run: Run,
+  plan: Plan,
+  brokers: 1 | 3,
+  running: TestStack,
+  client: Client,
+  records: Records,
+): Promise<Journal> {
+  await run.prepare();
   const faults = plan.faults.map(async (fault) => {
     await delay(fault.atMs);
     await strike(fault, running);
@@ -41,27 +68,24 @@ export async function runSeed(
   const over = Promise.all([delivered, ...faults]);
   await Promise.all([over, run.watchUntil(over)]);
   await run.settle();
-  const { sent, observations, final, unexpected, grantedAt } = run;
+  const { providerId } = run.seen();
   return {
-    providerId: provider.id,
-    holdings: plan.holdings,
-    grantedAt,
-    sent: [...sent.values()],
-    observations,
-    final,
-    unexpected,
-    states: await records.statesOf(provider.id),
-    revocations: records.revocationsOf(provider.id),
+    ...run.seen(),
+    states: await records.statesOf(providerId),
+    revocations: records.revocationsOf(providerId),
     // The figure is renewed from time to time.
     outboxRows: await eventually(
       () => outboxRows(client),
       (rows) => rows === 0,
       QUIET_MS,
     ).catch(() => outboxRows(client)),
-    audit: await auditOf(client, provider.id),
+    audit: await auditOf(client, providerId),
     patienceMs: brokers === 3 && plan.faults.length === 0 ? PATIENCE_MS : undefined,
   };
 }
+
+/** What the clients of a run have seen at any moment of it. */
+type Seen = Pick<Journal, 'providerId' | 'holdings' | 'grantedAt' | 'sent' | 'observations' | 'final' | 'unexpected'>;
 
 interface Provider {
   id: string;
@@ -94,6 +118,20 @@ class Run {
     this.tokens = plan.holdings.map(({ userId, organizationId, sessionId, issuedAt }) =>
       issuer.mint(provider.issuer, { sub: userId, org_id: organizationId, sid: sessionId, iat: issuedAt / 1_000 }),
     );
+  }
+
+  seen(): Seen {
+    const { grantedAt, observations, final, unexpected } = this;
+    const sent = [...this.sent.values()];
+    return {
+      providerId: this.provider.id,
+      holdings: this.plan.holdings,
+      grantedAt,
+      sent,
+      observations,
+      final,
+      unexpected,
+    };
   }
 
   /** Grants are made before anything happens, so each of them is older than what ends it by our clocks. */

@@ -41,13 +41,19 @@ export class TestStack {
     return new TestStack(await mkdtemp(join(parent, 'journey-')));
   }
 
-  /** Resolves once it is ready. */
+  /** Resolves once it is ready. Its ports are below what operating systems give to outgoing connections. */
   async start({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Promise<Stack> {
     const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env;
+    // Others may be started at the same moment; two that look for free ports from one on would find the same ones.
+    const firstPort = String(10_000 + 20 * Math.floor(Math.random() * 490));
     this.child = spawn(
       join(ROOT, 'node_modules/.bin/node'),
       ['--enable-source-maps', join(ROOT, 'dist/tools/stack/src/main.js'), '--no-demo', `--brokers=${brokers}`],
-      { cwd: ROOT, env: { ...env, RESCIND_LOCAL_DIR: this.dir, LOG_LEVEL: 'info' }, stdio: ['ignore', 'pipe', 'pipe'] },
+      {
+        cwd: ROOT,
+        env: { ...env, RESCIND_LOCAL_DIR: this.dir, RESCIND_FIRST_PORT: firstPort, LOG_LEVEL: 'info' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
     );
     this.child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk));
     this.child.stderr!.on('data', (chunk: Buffer) => (this.output += chunk));

@@ -12,6 +12,13 @@ export const DEFAULT_PORTS = {
 };
 export type ServiceName = keyof typeof DEFAULT_PORTS;
 
+/** `RESCIND_FIRST_PORT` moves them, so that stacks that start at the same moment do not reach for the same ones. */
+export function wantedPorts(firstPort = process.env['RESCIND_FIRST_PORT']): Record<ServiceName, number> {
+  const by = firstPort === undefined ? 0 : Number(firstPort) - DEFAULT_PORTS.portal;
+  const moved = Object.entries(DEFAULT_PORTS).map(([name, port]) => [name, port + by]);
+  return Object.fromEntries(moved) as Record<ServiceName, number>;
+}
+
 const ENTRY: Record<ServiceName, string> = {
   portal: 'apps/portal/src/main.js',
   webhookIngress: 'apps/webhook-ingress/src/main.js',

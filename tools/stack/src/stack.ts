@@ -9,7 +9,7 @@ import { type Lock, takeLock } from './lock.js';
 import { type Place, prepare } from './place.js';
 import { choosePorts } from './ports.js';
 import { Service } from './service.js';
-import { DEFAULT_PORTS, defineSandbox, defineServices, type ServiceName, urlsOf } from './services.js';
+import { defineSandbox, defineServices, type ServiceName, urlsOf, wantedPorts } from './services.js';
 import { readSettings, type Settings, writeAtomically } from './settings.js';
 import type { Terminal } from './terminal.js';
 
@@ -39,7 +39,7 @@ export class LocalStack {
     this.lock = await takeLock(this.place.lockFile);
     await prepare(this.place);
     const settings = await readSettings(this.place.settingsFile);
-    const ports = await choosePorts(DEFAULT_PORTS);
+    const ports = await choosePorts(wantedPorts());
     await writeAtomically(this.place.settingsFile, settings);
     const urls = urlsOf(ports);
     const surroundings = { root: this.place.root, dir: this.place.dir, settings, ports };
