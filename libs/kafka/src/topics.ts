@@ -57,7 +57,8 @@ export async function ensureTopics(client: KafkaClient, options: TopicOptions = 
       const topic = client.topic(spec.topic);
       if (existing.has(topic)) continue;
       await admin.createTopics({
-        waitForLeaders: true,
+        // kafkajs gives up at once where a broker has not heard of the new topic yet; leadersOf does not.
+        waitForLeaders: false,
         timeout: 10_000,
         topics: [
           {

@@ -33,6 +33,7 @@ test('changes no topic that exists, and says what about it is dangerous', async 
   const create = (topic: string, config: Record<string, string>) =>
     client.withAdmin((admin) =>
       admin.createTopics({
+        waitForLeaders: false, // ensureTopics waits for them
         topics: [
           {
             topic: client.topic(topic),
