@@ -83,6 +83,7 @@ export class AppModule {
           logger,
           registry,
           apiKeys: config.apiKeys,
+          limits: config.limits,
           openApi: GRANTS_OPEN_API,
           readiness: [
             { name: 'database', problem: () => problemOf(() => database.ping()) },

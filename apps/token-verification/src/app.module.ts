@@ -76,6 +76,8 @@ export class AppModule {
           logger,
           registry,
           apiKeys: config.apiKeys,
+          // A proxy asks there with everybody's tokens.
+          limits: { ...config.limits, publicRoutes: ['/v1/forward-auth'] },
           openApi: VERIFICATION_OPEN_API,
           readiness: [
             { name: 'view', problem: staleness },

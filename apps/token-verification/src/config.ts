@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
+import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
 import { signingKeys } from './keys/signing-key.js';
 
@@ -15,6 +16,7 @@ const isOrigin = (text: string): boolean => /^https?:/.test(text) && URL.parse(t
 export const verificationConfig = z
   .object({
     ...serviceSettings,
+    ...limitSettings,
     ...kafkaSettings,
     ...topicSettings,
     RESCIND_API_KEYS: namedSecrets,
@@ -51,6 +53,8 @@ export const verificationConfig = z
     port: env.PORT,
     logLevel: env.LOG_LEVEL,
     shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    ...trustedProxies(env.TRUSTED_PROXIES),
+    limits: limitsFrom(env),
     kafka: kafkaConfigFrom(env, 'token-verification'),
     topics: topicOptionsFrom(env),
     apiKeys: env.RESCIND_API_KEYS,

@@ -8,19 +8,20 @@ import { ServiceModule } from '#platform/service.module.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { CONFIG, type IngressConfig } from './config.js';
 import { EndpointDirectory } from './endpoint-directory.js';
+import { Gate } from './gate.js';
 import { IngressMetrics } from './ingress-metrics.js';
 import { KafkaLifetime } from './kafka-lifetime.js';
 import { INGRESS_OPEN_API } from './open-api.js';
 import { brokerUnavailable, WebhookController } from './webhook.controller.js';
+import { WebhookActivityReport } from './webhook-activity.js';
 
 /** Bodies come as bytes, and more deliveries at once than can be held are sent back. */
-export function serveOptions({ maxInFlight, trustedProxies, ...config }: IngressConfig, logger: Logger): ServeOptions {
+export function serveOptions({ maxInFlight, ...config }: IngressConfig, logger: Logger): ServeOptions {
   return {
     ...config,
     logger,
     rawBodies: true,
     maxInFlight: { requests: maxInFlight, whenFull: brokerUnavailable('Too many deliveries are under way.') },
-    ...(trustedProxies.length > 0 ? { trustProxy: trustedProxies } : {}),
   };
 }
 
@@ -35,6 +36,8 @@ export class AppModule {
       onFailure: ({ records }) => metrics.failed(records),
     });
     const providers = new ProviderRegistry(client, logger);
+    const activity = new WebhookActivityReport(client, providers, metrics, config.activityIntervalMs, logger);
+    const gate = new Gate(config, metrics);
     return {
       module: AppModule,
       imports: [
@@ -58,9 +61,14 @@ export class AppModule {
         { provide: KafkaClient, useValue: client },
         { provide: BatchPublisher, useValue: publisher },
         { provide: IngressMetrics, useValue: metrics },
+        { provide: WebhookActivityReport, useValue: activity },
+        { provide: Gate, useValue: gate },
         { provide: ProviderRegistry, useValue: providers },
         { provide: EndpointDirectory, useValue: new EndpointDirectory(providers, config.encryptionKeys, logger) },
-        { provide: KafkaLifetime, useValue: new KafkaLifetime(client, publisher, providers, config, logger) },
+        {
+          provide: KafkaLifetime,
+          useValue: new KafkaLifetime({ client, publisher, providers, activity }, config, logger),
+        },
       ],
     };
   }

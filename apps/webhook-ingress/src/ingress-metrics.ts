@@ -1,4 +1,5 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { rateLimitedCounter } from '#platform/request-limits.js';
 
 /** What webhook-ingress says of itself. */
 export class IngressMetrics {
@@ -6,6 +7,9 @@ export class IngressMetrics {
   private readonly duration: Histogram;
   private readonly batch: Histogram;
   private readonly failures: Counter;
+  private readonly newest: Gauge<'outcome'>;
+  private readonly reports: Counter<'outcome'>;
+  private readonly limited: Counter<'limit'>;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -32,11 +36,33 @@ export class IngressMetrics {
       help: 'Records that Kafka did not take in time.',
       registers,
     });
+    this.newest = new Gauge({
+      name: 'rescind_webhook_last_delivery_timestamp_seconds',
+      help: 'When the newest delivery came in that was stored, and the newest one that was refused.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.reports = new Counter({
+      name: 'rescind_webhook_activity_reports_total',
+      help: 'Records of identity.webhook-activity, by whether Kafka took them.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.limited = rateLimitedCounter(registry);
   }
 
   delivered(outcome: string, durationMs: number): void {
     this.deliveries.inc({ outcome });
     this.duration.observe(durationMs / 1000);
+    this.newest.set({ outcome: outcome === 'stored' ? 'stored' : 'refused' }, Date.now() / 1000);
+  }
+
+  activity(outcome: 'published' | 'failed', records: number): void {
+    this.reports.inc({ outcome }, records);
+  }
+
+  rateLimited(limit: 'bad_credentials' | 'endpoint'): void {
+    this.limited.inc({ limit });
   }
 
   produced(records: number): void {

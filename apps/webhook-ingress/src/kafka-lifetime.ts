@@ -6,6 +6,14 @@ import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { IngressConfig } from './config.js';
+import type { WebhookActivityReport } from './webhook-activity.js';
+
+export interface LifetimeParts {
+  client: KafkaClient;
+  publisher: BatchPublisher;
+  providers: ProviderRegistry;
+  activity: WebhookActivityReport;
+}
 
 /**
  * Starts without waiting for Kafka: until it is there, deliveries are answered with 503 and come again. Stops in the
@@ -15,18 +23,18 @@ export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationS
   private readonly stopping = new AbortController();
 
   constructor(
-    private readonly client: KafkaClient,
-    private readonly publisher: BatchPublisher,
-    private readonly providers: ProviderRegistry,
+    private readonly parts: LifetimeParts,
     private readonly config: IngressConfig,
     private readonly logger: Logger,
   ) {}
 
   onApplicationBootstrap(): void {
+    const { client, publisher, providers, activity } = this.parts;
     void untilDone('connect to Kafka', this.logger, this.stopping.signal, async () => {
-      for (const problem of await ensureTopics(this.client, this.config.topics)) this.logger.warn(problem, 'topic');
-      await this.publisher.start();
-      await this.providers.start();
+      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      await publisher.start();
+      await providers.start();
+      await activity.start();
     });
   }
 
@@ -35,8 +43,9 @@ export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.publisher.close();
-    await this.providers.close();
-    await this.client.close();
+    const { client, publisher, providers, activity } = this.parts;
+    await publisher.close();
+    await Promise.all([activity.close(), providers.close()]);
+    await client.close();
   }
 }

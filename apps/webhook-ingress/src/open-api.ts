@@ -26,8 +26,10 @@ export const INGRESS_OPEN_API = openApi(
       problems: {
         400: ['body_malformed'],
         401: ['signature_missing', 'signature_malformed', 'signature_stale', 'signature_mismatch'],
+        403: ['source_not_allowed'],
         404: ['endpoint_unknown'],
         413: ['body_too_large'],
+        429: ['rate_limited'],
         503: ['broker_unavailable', 'secret_unreadable'],
       },
     },

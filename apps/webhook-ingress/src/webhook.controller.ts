@@ -13,7 +13,9 @@ import { LOGGER } from '#platform/service.module.js';
 import { type SigningSecret, verifySignature } from '#workos/signature.js';
 import { CONFIG, type IngressConfig } from './config.js';
 import { type Endpoint, EndpointDirectory } from './endpoint-directory.js';
+import { Gate } from './gate.js';
 import { IngressMetrics } from './ingress-metrics.js';
+import { WebhookActivityReport } from './webhook-activity.js';
 
 /** Seconds after which the sender may try again; WorkOS's own schedule is longer. */
 const RETRY_AFTER = { 'retry-after': '5' };
@@ -32,6 +34,8 @@ export class WebhookController {
     private readonly endpoints: EndpointDirectory,
     private readonly publisher: BatchPublisher,
     private readonly metrics: IngressMetrics,
+    private readonly gate: Gate,
+    private readonly activity: WebhookActivityReport,
   ) {}
 
   /**
@@ -49,10 +53,14 @@ export class WebhookController {
     const receivedAt = new Date();
     const line: Record<string, unknown> = { request_id: request.id, bytes: body?.length ?? 0 };
     let outcome = 'stored';
+    let providerId: string | undefined;
     try {
       const endpoint = this.endpointOf(token);
-      line['provider_id'] = endpoint.provider.id;
-      line['secret_id'] = this.verify(endpoint, body ?? EMPTY, signature, receivedAt).id;
+      line['provider_id'] = providerId = endpoint.provider.id;
+      this.gate.checkSource(request.ip);
+      const { id: secretId } = this.verify(endpoint, body ?? EMPTY, signature, receivedAt);
+      line['secret_id'] = secretId;
+      this.gate.countDelivery(providerId);
       const envelope = readWorkOSEnvelope(body ?? EMPTY);
       line['event_id'] = envelope.id;
       line['event_type'] = envelope.type;
@@ -61,11 +69,16 @@ export class WebhookController {
         value: encodeWorkOSRecord(body ?? EMPTY, envelope, endpoint.provider, receivedAt),
         headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
       });
+      this.activity.stored(providerId, secretId, receivedAt);
       return { received: true };
     } catch (error) {
       const problem = toProblem(error);
       outcome = problem instanceof Problem ? problem.code : 'internal_error';
-      throw problem;
+      line['source'] = request.ip;
+      if (providerId !== undefined) this.activity.refused(providerId, outcome, request.ip, receivedAt);
+      const answer = problem instanceof Problem ? this.gate.refusal(problem, request.ip) : problem;
+      if (answer instanceof Problem && answer.code === 'rate_limited') outcome = answer.code;
+      throw answer;
     } finally {
       const durationMs = Date.now() - receivedAt.getTime();
       this.metrics.delivered(outcome, durationMs);

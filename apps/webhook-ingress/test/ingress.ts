@@ -10,6 +10,7 @@ import { createRegistry } from '#platform/metrics.js';
 import { createService, listen } from '#platform/serve.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { type EncryptionKeys, seal, webhookSecretOwner } from '#providers/sealing.js';
+import { eventually } from '#testing/eventually.js';
 import { AppModule, serveOptions } from '../src/app.module.js';
 import { ingressConfig } from '../src/config.js';
 
@@ -29,13 +30,18 @@ export interface Ingress {
   token: string;
   lockedToken: string;
   shadowToken: string;
+  registry: ProviderRegistry;
+  /** One more replica of the same installation. */
+  another(
+    settings?: Record<string, string>,
+  ): Promise<{ app: NestFastifyApplication; base: string; close(): Promise<void> }>;
   close(): Promise<void>;
 }
 
 export async function startIngress(settings: Record<string, string | undefined>): Promise<Ingress> {
   const key = randomBytes(32);
   const [token, lockedToken, shadowToken] = [newToken(), newToken(), newToken()];
-  const config = loadConfig(ingressConfig, {
+  const all = {
     HOST: '127.0.0.1',
     PORT: '0',
     LOG_LEVEL: 'silent',
@@ -43,11 +49,8 @@ export async function startIngress(settings: Record<string, string | undefined>)
     KAFKA_PARTITIONS: '3',
     RESCIND_ENCRYPTION_KEYS: `k1:${key.toString('base64')}`,
     ...settings,
-  });
-  const logger = createLogger('test', 'silent');
-  const options = serveOptions(config, logger);
-  const app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
-  const base = await listen(app, options);
+  };
+  const { app, base, config } = await startReplica(all);
   const client = new KafkaClient(config.kafka);
   const publisher = new BatchPublisher(client);
   const registry = app.get(ProviderRegistry);
@@ -68,11 +71,25 @@ export async function startIngress(settings: Record<string, string | undefined>)
     token,
     lockedToken,
     shadowToken,
+    registry,
+    another: async (more = {}) => {
+      const replica = await startReplica({ ...all, ...more });
+      await eventually(async () => (await fetch(`${replica.base}/health/ready`)).status === 200);
+      return { ...replica, close: () => replica.app.close() };
+    },
     close: async () => {
       await app.close();
       await client.close();
     },
   };
+}
+
+async function startReplica(settings: Record<string, string | undefined>) {
+  const config = loadConfig(ingressConfig, settings);
+  const logger = createLogger('test', 'silent');
+  const options = serveOptions(config, logger);
+  const app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
+  return { app, config, base: await listen(app, options) };
 }
 
 async function publishProvider(
@@ -142,6 +159,18 @@ export const signatureOf = (body: string | Buffer, { secret = CURRENT, at = Date
   `t=${at}, v1=${createHmac('sha256', secret)
     .update(Buffer.concat([Buffer.from(`${at}.`), Buffer.from(body)]))
     .digest('hex')}`;
+
+export async function deliver(
+  base: string,
+  token: string,
+  { body = userDeleted(), signature = signatureOf(body) as string, from = undefined as string | undefined } = {},
+): Promise<Response> {
+  return fetch(`${base}/webhooks/workos/${token}`, {
+    method: 'POST',
+    headers: { 'workos-signature': signature, ...(from === undefined ? {} : { 'x-forwarded-for': from }) },
+    body,
+  });
+}
 
 export async function expectProblem(answer: Response, status: number, code: string): Promise<void> {
   expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);

@@ -12,6 +12,8 @@ export const TOPICS = {
   identityProviders: 'identity.providers',
   /** Somebody signed in, or was first seen with a valid token. Key: user id. */
   signIns: 'identity.sign-ins',
+  /** What happened at each webhook endpoint: last delivery, last refusal, last use of each secret. Compacted; key: provider id. */
+  webhookActivity: 'identity.webhook-activity',
 } as const;
 
 export type Topic = (typeof TOPICS)[keyof typeof TOPICS];
@@ -34,4 +36,5 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   { topic: TOPICS.revocationState, compacted: true, retentionMs: -1 },
   { topic: TOPICS.identityProviders, compacted: true, retentionMs: -1, partitions: 1 },
   { topic: TOPICS.signIns, compacted: false, retentionMs: 30 * DAY_MS },
+  { topic: TOPICS.webhookActivity, compacted: true, retentionMs: -1, partitions: 1 },
 ];

@@ -52,14 +52,18 @@ export function sendProblem(reply: FastifyReply, problem: Problem): void {
     .status(problem.status)
     .headers(problem.options.headers ?? {})
     .type('application/problem+json')
-    .send({
-      type: 'about:blank',
-      title: TITLES[problem.status] ?? 'Error',
-      status: problem.status,
-      code: problem.code,
-      ...(problem.detail === undefined ? {} : { detail: problem.detail }),
-      ...problem.options.extra,
-    });
+    .send(problemBody(problem));
+}
+
+export function problemBody({ status, code, detail, options }: Problem): object {
+  return {
+    type: 'about:blank',
+    title: TITLES[status] ?? 'Error',
+    status,
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    ...options.extra,
+  };
 }
 
 /** What the caller may know of an error: a problem as it is, a framework's refusal by its status, else 500 and no more. */

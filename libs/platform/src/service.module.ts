@@ -1,5 +1,5 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { APP_GUARD, Reflector } from '@nestjs/core';
+import { APP_GUARD, HttpAdapterHost, Reflector } from '@nestjs/core';
 import type { Registry } from 'prom-client';
 import { ApiKeyGuard, SecretHolders } from './api-key.guard.js';
 import type { NamedSecret } from './config.js';
@@ -7,6 +7,7 @@ import { HealthController, READINESS_CHECKS, READINESS_FACTS, type ReadinessChec
 import type { Logger } from './logging.js';
 import { METRICS, MetricsController } from './metrics.js';
 import { OPEN_API, OpenApiController } from './open-api.js';
+import { type Limits, RequestLimits } from './request-limits.js';
 
 export const LOGGER = Symbol('logger');
 
@@ -17,6 +18,8 @@ export interface ServiceParts {
   openApi: object;
   readiness: readonly ReadinessCheck[];
   facts?: () => Record<string, unknown>;
+  /** Left out: no limits. `publicRoutes`: where 401 is said of a token that is asked about, and not of who asks. */
+  limits?: Limits & { publicRoutes?: readonly string[] };
 }
 
 /** What every service has alike: health, metrics, OpenAPI, and API keys on everything that is not public. */
@@ -35,6 +38,14 @@ export class ServiceModule {
         inject: [Reflector],
       },
     ];
+    const { limits } = parts;
+    if (limits) {
+      providers.push({
+        provide: RequestLimits,
+        useFactory: (http: HttpAdapterHost) => new RequestLimits(http, limits, parts.registry, limits.publicRoutes),
+        inject: [HttpAdapterHost],
+      });
+    }
     return {
       module: ServiceModule,
       global: true,

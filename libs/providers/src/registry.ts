@@ -13,6 +13,7 @@ export class ProviderRegistry {
   private readonly view: CompactedView<IdentityProviderData>;
   /** What was asked for since the last change. */
   private ofIssuer = new Map<string, IdentityProviderData[]>();
+  private ofEndpoint: Map<string, IdentityProviderData> | undefined;
 
   constructor(client: KafkaClient, logger?: KafkaLogger) {
     this.view = new CompactedView(client, {
@@ -20,7 +21,10 @@ export class ProviderRegistry {
       decode: decodeIdentityProvider,
       ...(logger ? { logger } : {}),
     });
-    this.view.onChange(() => (this.ofIssuer = new Map()));
+    this.view.onChange(() => {
+      this.ofIssuer = new Map();
+      this.ofEndpoint = undefined;
+    });
   }
 
   /** Resolves once reading has begun; until Kafka can be reached it goes on trying. See {@link ready}. */
@@ -54,10 +58,18 @@ export class ProviderRegistry {
     return found;
   }
 
-  /** @param token the last part of a webhook endpoint's URL; looked up by its digest, so that time tells nothing of it */
+  /**
+   * One digest and one look, whether or not there is such an endpoint and however many there are.
+   * @param token the last part of a webhook endpoint's URL; looked up by its digest, so that time tells nothing of it
+   */
   byEndpointToken(token: string): IdentityProviderData | undefined {
     const digest = createHash('sha256').update(token).digest('hex');
-    return this.all().find((provider) => provider.webhook?.endpoint_token_sha256 === digest);
+    this.ofEndpoint ??= new Map(
+      this.all().flatMap((provider) =>
+        provider.webhook ? [[provider.webhook.endpoint_token_sha256, provider] as const] : [],
+      ),
+    );
+    return this.ofEndpoint.get(digest);
   }
 
   /** Calls back with the id of each provider that was added, changed or removed. Returns what ends it. */
