@@ -1,7 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import type { Registry } from 'prom-client';
+import { TOPICS } from '#contracts/topics.js';
+import { decodeWebhookActivity } from '#contracts/webhook-activity.js';
 import { KafkaClient } from '#kafka/client.js';
+import { CompactedView } from '#kafka/compacted-view.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
 import { Database } from '#platform/database.js';
 import { DatabaseProblems } from '#platform/database-problems.js';
@@ -11,6 +14,7 @@ import { ServiceModule } from '#platform/service.module.js';
 import { discoverKeySet } from '#workos/discovery.js';
 import { guardedFetch } from '#workos/guarded-fetch.js';
 import { ChangesController } from './changes.controller.js';
+import { ClaimMappingsController } from './claim-mappings.controller.js';
 import { CONFIG, type PortalConfig } from './config.js';
 import { CONSOLE_FILES, ConsoleController } from './console.controller.js';
 import { readConsole } from './console-files.js';
@@ -24,7 +28,7 @@ import { PortalMetrics } from './portal-metrics.js';
 import { PORTAL_SCHEMA, PUBLICATION_LOCK } from './portal-schema.js';
 import { ProvidersFileWatch } from './providers-file-watch.js';
 import { Publication } from './publication.js';
-import { WebhookController } from './webhook.controller.js';
+import { WEBHOOK_ACTIVITY, WebhookController } from './webhook.controller.js';
 
 /** One for the whole installation: of all portals that there ever were, only the newest leader can write. */
 const TRANSACTIONAL_ID = 'portal-publication';
@@ -42,6 +46,11 @@ export class AppModule {
     const leader = new Leader(config.database.url, PUBLICATION_LOCK, logger, (connection, signal) =>
       publication.lead(connection, signal),
     );
+    const activity = new CompactedView(client, {
+      topic: TOPICS.webhookActivity,
+      decode: decodeWebhookActivity,
+      logger,
+    });
     // All that is fetched for one question shares its time.
     const fetch: IssuerFetch = () => {
       const { allowLocalHosts, discoveryTimeoutMs: timeoutMs } = config;
@@ -64,6 +73,7 @@ export class AppModule {
           logger,
           registry,
           apiKeys: config.apiKeys,
+          limits: config.limits,
           openApi: PORTAL_OPEN_API,
           readiness: [
             { name: 'database', problem: () => database.ping().then(() => undefined) },
@@ -82,6 +92,7 @@ export class AppModule {
       controllers: [
         DiscoveryController,
         IdentityProvidersController,
+        ClaimMappingsController,
         WebhookController,
         ChangesController,
         ConsoleController,
@@ -89,14 +100,19 @@ export class AppModule {
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: Database, useValue: database },
+        { provide: KafkaClient, useValue: client },
         {
           provide: CONSOLE_FILES,
           useValue: config.consoleDir === undefined ? undefined : readConsole(config.consoleDir),
         },
         { provide: PortalMetrics, useValue: metrics },
+        { provide: WEBHOOK_ACTIVITY, useValue: activity },
         { provide: ISSUER_FETCH, useValue: fetch },
         { provide: ASK_FOR_KEY_SET, useValue: ask },
-        { provide: Lifetime, useValue: new Lifetime({ client, producer, database, leader, file }, config, logger) },
+        {
+          provide: Lifetime,
+          useValue: new Lifetime({ client, producer, database, leader, activity, file }, config, logger),
+        },
         { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
       ],
     };

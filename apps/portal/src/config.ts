@@ -3,12 +3,14 @@ import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
 import { databaseConfigFrom, databaseSettings } from '#platform/database.js';
+import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
 
 /** All settings of the portal, from the environment. */
 export const portalConfig = z
   .object({
     ...serviceSettings,
+    ...limitSettings,
     ...kafkaSettings,
     ...topicSettings,
     ...databaseSettings,
@@ -35,6 +37,8 @@ export const portalConfig = z
     port: env.PORT,
     logLevel: env.LOG_LEVEL,
     shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    ...trustedProxies(env.TRUSTED_PROXIES),
+    limits: limitsFrom(env),
     kafka: kafkaConfigFrom(env, 'portal'),
     topics: topicOptionsFrom(env),
     database: databaseConfigFrom(env),

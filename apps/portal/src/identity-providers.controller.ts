@@ -6,6 +6,7 @@ import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { changeProvider, createProvider, deleteProvider, lockEditable, providerUnknown } from './change-provider.js';
 import { CONFIG, type PortalConfig } from './config.js';
+import { remaps } from './claim-mappings.js';
 import { type ProviderRow, readProvider, readProviders } from './identity-providers.sql.js';
 import { type AskForKeySet, findKeySet } from './key-sets.js';
 import {
@@ -32,6 +33,10 @@ export class IdentityProvidersController {
     @Inject(ASK_FOR_KEY_SET) private readonly ask: AskForKeySet,
   ) {}
 
+  /**
+   * Whoever writes the mappings down has looked at them, and WorkOS's own claims are no guess; for another issuer those that we
+   * prefilled are still to be confirmed.
+   */
   @Post()
   async create(
     @Body(valid(newProvider)) { api_key, confirm_claim_mappings, ...given }: NewProvider,
@@ -42,7 +47,13 @@ export class IdentityProvidersController {
     await this.database.transaction((tx) =>
       createProvider(
         tx,
-        { id, settings, apiKey: api_key, claimsConfirmed: confirm_claim_mappings ?? false, declared: false },
+        {
+          id,
+          settings,
+          apiKey: api_key,
+          claimsConfirmed: confirm_claim_mappings ?? (given.claim_mappings !== undefined || given.kind === 'workos'),
+          declared: false,
+        },
         { actor, keys: this.config.encryptionKeys },
       ),
     );
@@ -87,7 +98,7 @@ export class IdentityProvidersController {
           id,
           settings,
           apiKey: change.api_key,
-          claimsConfirmed: change.confirm_claim_mappings ?? false,
+          claimsConfirmed: change.confirm_claim_mappings ?? change.claim_mappings !== undefined,
           declared: false,
         };
         await changeProvider(tx, row, wanted, { actor, keys: this.config.encryptionKeys });
@@ -125,16 +136,16 @@ export class IdentityProvidersController {
   }
 }
 
-/** Another group claim moves everybody's tokens to other organizations, so it is never changed in passing. */
+/** Another claim makes everybody's tokens somebody else's, or another organization's, so it is never changed in passing. */
 function refuseRemap(row: ProviderRow, settings: ProviderSettings, change: ProviderChange): void {
-  const confirmed = row.settings.claim_mappings.organization_id;
-  const proposed = settings.claim_mappings.organization_id;
-  if (row.claims_confirmed_at === null || confirmed === proposed || change.confirm_remap === true) return;
+  const changes = remaps(row.settings.claim_mappings, settings.claim_mappings);
+  if (row.claims_confirmed_at === null || changes.length === 0 || change.confirm_remap === true) return;
+  const text = changes.map(({ claim, from, to }) => `${claim} is confirmed as ${from} and would be ${to}`).join('; ');
   throw new Problem(
     409,
     'claim_mapping_locked',
-    `The group claim was confirmed as ${confirmed}. With another one every token of this provider belongs to what that ` +
-      'claim says: send confirm_remap: true where this is what you want.',
-    { extra: { confirmed, proposed, confirmed_at: row.claims_confirmed_at.toISOString() } },
+    `${text}. Every token of this provider would be read anew: see whom it affects ` +
+      '(POST …/claim-mappings/preview), and send confirm_remap: true where this is what you want.',
+    { extra: { changes, confirmed_at: row.claims_confirmed_at.toISOString() } },
   );
 }

@@ -34,7 +34,6 @@ export interface SecretRow {
   origin: 'generated' | 'pasted';
   created_at: string;
   retired_at: string | null;
-  last_used_at: string | null;
 }
 
 /** A provider with its endpoint and secrets, of one moment. Times within the JSON are UTC with milliseconds. */
@@ -46,7 +45,7 @@ const SELECT = `
        'secrets', coalesce((
          select json_agg(json_build_object(
            'id', s.id, 'sealed', s.sealed, 'origin', s.origin, 'created_at', ${utc('s.created_at')},
-           'retired_at', ${utc('s.retired_at')}, 'last_used_at', ${utc('s.last_used_at')})
+           'retired_at', ${utc('s.retired_at')})
            order by s.created_at, s.id)
          from portal.webhook_secrets s where s.provider_id = e.provider_id), '[]'))
      from portal.webhook_endpoints e where e.provider_id = p.id) as webhook

@@ -1,5 +1,6 @@
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
 import type { KafkaClient } from '#kafka/client.js';
+import type { CompactedView } from '#kafka/compacted-view.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import { ensureTopics } from '#kafka/topics.js';
 import type { Database } from '#platform/database.js';
@@ -15,6 +16,8 @@ export interface LifetimeParts {
   producer: FencedProducer;
   database: Database;
   leader: Leader;
+  /** What is only shown: the portal is ready without it. */
+  activity: Pick<CompactedView<unknown>, 'start' | 'close'>;
   /** Where providers are declared in a file. */
   file: ProvidersFileWatch | undefined;
 }
@@ -36,7 +39,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   private async run(): Promise<void> {
-    const { client, database, leader, file } = this.parts;
+    const { client, database, leader, activity, file } = this.parts;
     const until = (what: string, attempt: () => Promise<void>): Promise<boolean> =>
       untilDone(what, this.logger, this.stopping.signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
@@ -45,7 +48,9 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     const connected = await until('connect to Kafka', async () => {
       for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
     });
-    if (connected) leader.start();
+    if (!connected) return;
+    leader.start();
+    await activity.start();
   }
 
   beforeApplicationShutdown(): void {
@@ -53,7 +58,8 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, producer, database, leader } = this.parts;
+    const { client, producer, database, leader, activity } = this.parts;
+    await activity.close();
     await this.running;
     await this.following;
     await leader.stop();

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { openApi } from '#platform/open-api.js';
+import { remapPreview } from './claim-mappings.js';
+import { remapRequest } from './claim-mappings.controller.js';
 import { changeQuery, changeView } from './changes.controller.js';
 import { discoverRequest, discoveryView } from './discovery.controller.js';
 import { newProvider, providerChange } from './provider-settings.js';
@@ -128,6 +130,15 @@ export const PORTAL_OPEN_API = openApi(
       summary: 'Delete an identity provider with its webhook and secrets',
       responses: { 204: { description: 'Deleted.' } },
       problems: { ...UNKNOWN, ...DECLARED, ...AWAY },
+    },
+    {
+      method: 'post',
+      path: `${PROVIDERS}/{id}/claim-mappings/preview`,
+      operationId: 'previewClaimMappings',
+      summary: 'Whom it would affect to read other claims; nothing is changed',
+      body: remapRequest,
+      responses: { 200: { description: 'Counts and examples, by the sign-ins of 30 days.', schema: remapPreview } },
+      problems: { 400: ['request_invalid'], ...UNKNOWN, ...AWAY },
     },
     {
       method: 'post',

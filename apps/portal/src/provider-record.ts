@@ -10,6 +10,7 @@ export function providerData(row: ProviderRow): IdentityProviderData {
   return {
     id: row.id,
     ...settings,
+    claim_mappings_confirmed: row.claims_confirmed_at !== null,
     api_key: row.api_key,
     webhook: row.webhook && {
       endpoint_token_sha256: row.webhook.token_sha256,

@@ -100,7 +100,7 @@ export const newProvider = z.strictObject({
   kind: z.enum(['workos', 'oidc']),
   issuers,
   ...z.object(others).partial().shape,
-  /** The group claim has been looked at; from then on it changes only with `confirm_remap`. */
+  /** The claim mappings have been looked at, as they are wherever they are given: false says that they have not. */
   confirm_claim_mappings: z.boolean().optional(),
 });
 export type NewProvider = z.output<typeof newProvider>;
@@ -109,7 +109,7 @@ export type NewProvider = z.output<typeof newProvider>;
 export const providerChange = z.strictObject({
   ...z.object(fields).partial().shape,
   confirm_claim_mappings: z.boolean().optional(),
-  /** The group claim was confirmed before and is to be another one now: whom that affects is understood. */
+  /** A mapping was confirmed before and is to be another one now: whom that affects is understood. */
   confirm_remap: z.boolean().optional(),
 });
 export type ProviderChange = z.output<typeof providerChange>;

@@ -12,7 +12,7 @@ export const providerView = z.object({
   webhook_enabled: z.boolean(),
   /** In the providers file, and to be changed there. */
   declared: z.boolean(),
-  /** From then on the group claim changes only with `confirm_remap`. */
+  /** Before, no token is accepted; from then on a mapping changes only with `confirm_remap`. */
   claim_mappings_confirmed_at: z.string().nullable(),
   version: z.int(),
   /** Whether Kafka has this version; the services follow within moments. */
@@ -36,8 +36,21 @@ export function viewOf(row: ProviderRow, others: readonly ProviderRow[]): Provid
     published: row.published_version === row.version,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
-    warnings: [...warningsOf(row.settings), ...sharedIssuers(row, others)],
+    warnings: [...unconfirmed(row), ...warningsOf(row.settings), ...sharedIssuers(row, others)],
   };
+}
+
+function unconfirmed(row: ProviderRow): z.output<typeof warning>[] {
+  if (row.claims_confirmed_at !== null) return [];
+  const { user_id, organization_id, session_id } = row.settings.claim_mappings;
+  return [
+    {
+      code: 'claim_mappings_unconfirmed',
+      message:
+        `No token of this provider is accepted yet. Look at its claim mappings (user ${user_id}, organization ` +
+        `${organization_id}, session ${session_id}) and send confirm_claim_mappings: true.`,
+    },
+  ];
 }
 
 function warningsOf(settings: ProviderSettings): z.output<typeof warning>[] {

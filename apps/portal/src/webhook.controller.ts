@@ -1,6 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import type { WebhookActivity } from '#contracts/webhook-activity.js';
+import type { CompactedView } from '#kafka/compacted-view.js';
 import { Caller } from '#platform/caller.js';
 import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
@@ -17,9 +19,12 @@ import {
   retire,
 } from './change-provider.js';
 import { CONFIG, type PortalConfig } from './config.js';
-import { readProvider } from './identity-providers.sql.js';
+import { readProvider, type SecretRow } from './identity-providers.sql.js';
 import { RECOMMENDED_EVENTS } from './recommended-events.js';
 import { readPastedSecret } from './webhook-secret.js';
+
+/** What webhook-ingress says of the endpoints: a view of `identity.webhook-activity`. */
+export const WEBHOOK_ACTIVITY = Symbol('webhook activity');
 
 export const pastedSecret = z.strictObject({ secret: z.string().max(10_000) });
 
@@ -33,6 +38,7 @@ export const secretView = z.object({
   id: z.string(),
   origin: z.enum(['generated', 'pasted']),
   created_at: z.string(),
+  /** When it last signed a delivery that was stored. */
   last_used_at: z.string().nullable(),
 });
 export const webhookView = z.object({
@@ -42,6 +48,12 @@ export const webhookView = z.object({
   created_at: z.string(),
   /** Live ones, oldest first. */
   secrets: z.array(secretView),
+  /** Whether it is known what happened here; where it is not, null below says nothing. */
+  activity_known: z.boolean(),
+  /** The newest delivery that was stored; a few seconds late. */
+  last_delivery_at: z.string().nullable(),
+  /** The newest one that was not: when, the code of the answer, and the address it came from. */
+  last_refused: z.object({ at: z.string(), code: z.string(), source: z.string() }).nullable(),
   recommended_events: z.array(z.object({ event: z.string(), why: z.string() })),
 });
 
@@ -50,6 +62,7 @@ export class WebhookController {
   constructor(
     private readonly database: Database,
     @Inject(CONFIG) private readonly config: PortalConfig,
+    @Inject(WEBHOOK_ACTIVITY) private readonly activity: CompactedView<WebhookActivity>,
   ) {}
 
   /** 201, or 200 where it was enabled before: then the URL is the same, and the secret is one more. */
@@ -72,16 +85,15 @@ export class WebhookController {
     if (!row) throw providerUnknown();
     const { webhook } = row;
     if (!webhook) throw new Problem(404, 'webhook_not_enabled', 'The webhook of this provider is not enabled.');
+    const activity = this.activity.get(id);
     return {
       url: this.urlOf(unseal(webhook.token, endpointTokenOwner(id), this.config.encryptionKeys)),
       declared: webhook.declared,
       created_at: webhook.created_at,
-      secrets: live(webhook).map(({ id, origin, created_at, last_used_at }) => ({
-        id,
-        origin,
-        created_at,
-        last_used_at,
-      })),
+      secrets: live(webhook).map((secret) => this.viewOf(id, secret)),
+      activity_known: this.activity.isReady(),
+      last_delivery_at: activity?.last_delivery_at ?? null,
+      last_refused: activity?.last_refused ?? null,
       recommended_events: [...RECOMMENDED_EVENTS],
     };
   }
@@ -100,8 +112,10 @@ export class WebhookController {
       return { pasted, row: await readProvider(tx, id) };
     });
     void reply.status(pasted.isNew ? 201 : 200);
-    const { origin, created_at, last_used_at } = row!.webhook!.secrets.find((known) => known.id === pasted.id)!;
-    return { id: pasted.id, origin, created_at, last_used_at };
+    return this.viewOf(
+      id,
+      row!.webhook!.secrets.find((known) => known.id === pasted.id)!,
+    );
   }
 
   @Delete('secrets/:secretId')
@@ -110,6 +124,10 @@ export class WebhookController {
     await this.database.transaction(async (tx) => {
       await retire(tx, await lockForWebhook(tx, id), secretId, this.author(actor));
     });
+  }
+
+  private viewOf(providerId: string, { id, origin, created_at }: SecretRow): z.output<typeof secretView> {
+    return { id, origin, created_at, last_used_at: this.activity.get(providerId)?.secrets[id] ?? null };
   }
 
   private author(actor: string): Author {

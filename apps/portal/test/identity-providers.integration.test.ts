@@ -1,3 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { SIGN_IN_TYPE } from '#contracts/sign-in.js';
+import { TOPICS } from '#contracts/topics.js';
+import { WEBHOOK_ACTIVITY_TYPE } from '#contracts/webhook-activity.js';
+import { BatchPublisher } from '#kafka/publisher.js';
 import { Database } from '#platform/database.js';
 import { apiKeyOwner, unseal, webhookSecretOwner } from '#providers/sealing.js';
 import { ProviderRegistry } from '#providers/registry.js';
@@ -167,27 +172,140 @@ test('two providers with one issuer and the same keys are told of each other', a
   expect(body.warnings).toMatchObject([{ code: 'issuer_and_keys_shared', message: expect.stringContaining(first) }]);
 });
 
-test('a confirmed group claim is changed only on purpose', async () => {
-  const id = await create();
+test('claim mappings are confirmed by whoever gives them, or says so; until then the services know that they are not', async () => {
+  const guessed = { name: 'Auth0', kind: 'oidc', issuers: ['https://guessed.invalid/'], audience: ['api'] };
+  const id = (await portal.call('POST', PROVIDERS, guessed)).body.id as string;
   const path = `${PROVIDERS}/${id}`;
-  const remap = { claim_mappings: { organization_id: 'tenant' } };
-  expect((await portal.call('PATCH', path, remap)).body.claim_mappings.organization_id).toBe('tenant');
-  const confirmed = await portal.call('PATCH', path, {
-    claim_mappings: { organization_id: 'org_id' },
-    confirm_claim_mappings: true,
-  });
+  expect((await seen(id, 1)).claim_mappings_confirmed).toBe(false);
+  const warned = ({ warnings }: { warnings: { code: string }[] }): boolean =>
+    warnings.some(({ code }) => code === 'claim_mappings_unconfirmed');
+  const { body: before } = await portal.call('GET', path);
+  expect([before.claim_mappings_confirmed_at, warned(before)]).toEqual([null, true]);
+  const { body: after } = await portal.call('PATCH', path, { confirm_claim_mappings: true });
+  expect([after.claim_mappings_confirmed_at, warned(after)]).toEqual([expect.any(String), false]);
+  expect((await seen(id, 2)).claim_mappings_confirmed).toBe(true);
+
+  const given = (await portal.call('POST', PROVIDERS, { ...guessed, claim_mappings: {} })).body.id as string;
+  expect((await seen(given, 1)).claim_mappings_confirmed).toBe(true);
+  // WorkOS's own claims are no guess.
+  expect((await seen(await create(), 1)).claim_mappings_confirmed).toBe(true);
+  const later = await create({ claim_mappings: { organization_id: 'org_id' }, confirm_claim_mappings: false });
+  expect((await seen(later, 1)).claim_mappings_confirmed).toBe(false);
+});
+
+test.each(['user_id', 'organization_id', 'session_id'])('a confirmed %s is changed only on purpose', async (claim) => {
+  const id = await create({ confirm_claim_mappings: false });
+  const path = `${PROVIDERS}/${id}`;
+  const remap = { claim_mappings: { [claim]: 'tenant' } };
+  const free = await portal.call('PATCH', path, { ...remap, confirm_claim_mappings: false });
+  expect(free.body).toMatchObject({ ...remap, claim_mappings_confirmed_at: null });
+  const given = { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' };
+  const confirmed = await portal.call('PATCH', path, { claim_mappings: given });
   expect(confirmed.body.claim_mappings_confirmed_at).not.toBeNull();
 
   const refused = await portal.call('PATCH', path, remap);
   expect(refused).toMatchObject({
     status: 409,
-    body: { code: 'claim_mapping_locked', confirmed: 'org_id', proposed: 'tenant' },
+    body: {
+      code: 'claim_mapping_locked',
+      changes: [{ claim, from: given[claim as keyof typeof given], to: 'tenant' }],
+    },
   });
   expect((await portal.call('PATCH', path, { name: 'Still changeable' })).status).toBe(200);
 
   const { body } = await portal.call('PATCH', path, { ...remap, confirm_remap: true });
-  expect(body.claim_mappings.organization_id).toBe('tenant');
+  expect(body.claim_mappings[claim]).toBe('tenant');
   expect(body.version).toBe(confirmed.body.version + 2);
+});
+
+test('whom another mapping would affect is told before it is made', async () => {
+  const id = await create({ claim_mappings: { organization_id: 'org_id' } });
+  const publisher = new BatchPublisher(place.client);
+  const signIn = (over: object) =>
+    publisher.publish(TOPICS.signIns, {
+      key: 'user',
+      value: Buffer.from(
+        JSON.stringify({
+          specversion: '1.0',
+          id: randomUUID(),
+          source: '/token-verification',
+          type: SIGN_IN_TYPE,
+          datacontenttype: 'application/json',
+          data: { provider_id: id, at: '2026-01-15T12:00:00.000Z', seen_by: 'token-verification', ...over },
+        }),
+      ),
+    });
+  const old = { session_id: 's1', organization_id: 'org_a', claims: ['sub', 'org_id'] };
+  await signIn({ user_id: 'user_1', ...old });
+  await signIn({ user_id: 'user_1', ...old, at: '2026-01-16T12:00:00.000Z', claims: ['sub', 'org_id', 'o', 'o.id'] });
+  await signIn({ user_id: 'user_2', ...old, session_id: 's2' });
+  await signIn({ user_id: 'user_3', organization_id: 'org_b' });
+  await signIn({ user_id: 'user_4', ...old, provider_id: 'another provider' });
+  await publisher.publish(TOPICS.signIns, { key: 'user', value: Buffer.from('{') });
+  await publisher.close();
+
+  const path = `${PROVIDERS}/${id}`;
+  const claim_mappings = { organization_id: 'o.id' };
+  const { status, body } = await portal.call('POST', `${path}/claim-mappings/preview`, { claim_mappings });
+  expect(status).toBe(200);
+  expect(body).toEqual({
+    changes: [{ claim: 'organization_id', from: 'org_id', to: 'o.id', consequence: expect.stringContaining('none') }],
+    needs_confirm_remap: true,
+    complete: true,
+    known_since: '2026-01-15T12:00:00.000Z',
+    affected: { users: 3, organizations: 2, sessions: 2 },
+    tokens: { with_claims: 1, without_claims: 1, unknown: 1 },
+    examples: [
+      { user_id: 'user_2', organization_id: 'org_a', last_seen_at: '2026-01-15T12:00:00.000Z', new_claims: 'missing' },
+      { user_id: 'user_3', organization_id: 'org_b', last_seen_at: '2026-01-15T12:00:00.000Z', new_claims: 'unknown' },
+      { user_id: 'user_1', organization_id: 'org_a', last_seen_at: '2026-01-16T12:00:00.000Z', new_claims: 'present' },
+    ],
+  });
+  expect((await portal.call('GET', path)).body).toMatchObject({ version: 1 });
+
+  const same = await portal.call('POST', `${path}/claim-mappings/preview`, { claim_mappings: {} });
+  expect(same.body).toMatchObject({ changes: [], needs_confirm_remap: false, affected: { users: 0 } });
+  const unknown = await portal.call('POST', `${PROVIDERS}/idp_none/claim-mappings/preview`, { claim_mappings });
+  expect(unknown.body.code).toBe('provider_unknown');
+});
+
+test('what webhook-ingress tells of an endpoint is shown: last delivery, last refusal, last use of each secret', async () => {
+  const id = await create();
+  const path = `${PROVIDERS}/${id}/webhook`;
+  const { body: enabled } = await portal.call('POST', path);
+  const known = await until('the activity is known', async () => {
+    const { body } = await portal.call('GET', path);
+    return body.activity_known ? body : undefined;
+  });
+  expect(known).toMatchObject({
+    last_delivery_at: null,
+    last_refused: null,
+    secrets: [{ id: enabled.secret_id, last_used_at: null }],
+  });
+
+  const at = '2026-01-15T12:00:00.000Z';
+  const refused = { at: '2026-01-15T12:00:01.000Z', code: 'signature_mismatch', source: '192.0.2.1' };
+  const data = { provider_id: id, last_delivery_at: at, last_refused: refused, secrets: { [enabled.secret_id]: at } };
+  const publisher = new BatchPublisher(place.client);
+  const value = JSON.stringify({
+    specversion: '1.0',
+    id: 'activity',
+    source: '/webhook-ingress',
+    type: WEBHOOK_ACTIVITY_TYPE,
+    datacontenttype: 'application/json',
+    data,
+  });
+  await publisher.publish(TOPICS.webhookActivity, { key: id, value: Buffer.from(value) });
+  await publisher.close();
+  const shown = await until('it is shown', async () => {
+    const { body } = await portal.call('GET', path);
+    return body.last_delivery_at === null ? undefined : body;
+  });
+  expect(shown).toMatchObject({
+    last_delivery_at: at,
+    last_refused: refused,
+    secrets: [{ id: enabled.secret_id, last_used_at: at }],
+  });
 });
 
 test('the webhook: a URL that nobody guesses, a secret shown once, sealed for the services', async () => {

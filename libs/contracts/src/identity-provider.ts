@@ -67,6 +67,8 @@ export const identityProviderData = z.object({
   audience_policy: z.enum(AUDIENCE_POLICIES),
   algorithms: z.array(z.enum(ALGORITHMS)).min(1),
   claim_mappings: claimMappings,
+  /** Until somebody has looked at them no token of the provider is accepted. Left out by older portals, which had been asked. */
+  claim_mappings_confirmed: z.boolean().optional(),
   required_claims: z.array(z.string()),
   clock_tolerance_seconds: z.number().min(0).max(300),
   /** Whether tokens that somebody obtained as another person (`act`, RFC 8693 section 4.1) are accepted. */

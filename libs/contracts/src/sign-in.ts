@@ -9,6 +9,8 @@ export const signInData = z.object({
   organization_id: z.string().optional(),
   session_id: z.string().optional(),
   email: z.string().optional(),
+  /** The names of the claims that their token has (`org_id`, `o.id`), never what they say. */
+  claims: z.array(z.string()).optional(),
   /** RFC 3339. */
   at: z.string(),
   seen_by: z.enum(['portal', 'token-verification']),

@@ -12,7 +12,9 @@ export type TokenProblem =
   | 'not_yet_valid'
   | 'claim_missing'
   /** Beyond the contract's list: somebody acts as another person, and the provider does not allow it (RFC 8693, 4.1). */
-  | 'claim_not_allowed';
+  | 'claim_not_allowed'
+  /** Beyond the contract's list: nobody has confirmed yet which claims say who it is. */
+  | 'claim_mapping_unconfirmed';
 
 /** Whose token it is, in our words; times in seconds. */
 export interface Subject {
@@ -32,6 +34,7 @@ const MAX_ID_LENGTH = 255;
  * nothing of the time: {@link checkTimes} does, again at each use.
  */
 export function checkClaims(claims: Claims, provider: IdentityProviderData): Subject | TokenProblem {
+  if (provider.claim_mappings_confirmed === false) return 'claim_mapping_unconfirmed';
   const { claim_mappings: names, kind } = provider;
   const required = [
     'exp',
