@@ -1,8 +1,9 @@
 import 'reflect-metadata';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Type, DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import { ConfigError } from './config.js';
 import { HealthController } from './health.js';
 import { type Logger, NestLogger } from './logging.js';
@@ -65,8 +66,23 @@ export async function createService(
       done();
     });
   }
+  closeUnusedConnections(fastify);
   app.useGlobalFilters(new ProblemFilter(options.logger));
   return app;
+}
+
+/** Browsers open connections that they may need; Node does not take one without any request for idle, and waits for it. */
+function closeUnusedConnections(fastify: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  fastify.server.on('connection', (socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  fastify.server.on('request', ({ socket }) => unused.delete(socket));
+  fastify.addHook('preClose', (done) => {
+    for (const socket of unused) socket.destroy();
+    done();
+  });
 }
 
 /** Listens, and answers with the URL; `PORT=0` takes any free port. */

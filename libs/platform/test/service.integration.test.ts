@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { Body, Controller, Get, Inject, Module, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
@@ -153,3 +154,13 @@ test('health, metrics and the API description need no key', async () => {
   for (const path of ['/health/live', '/metrics', '/openapi.json'])
     expect((await call(path, {}, null)).status).toBe(200);
 });
+
+test('a connection that nobody has used does not keep the service from ending', async () => {
+  const other = await createService(TestModule, options);
+  const port = Number(new URL(await listen(other, options)).port);
+  const socket = connect(port, '127.0.0.1');
+  await new Promise((resolve) => socket.once('connect', resolve));
+  const ended = new Promise((resolve) => socket.once('close', resolve));
+  await other.close();
+  await ended;
+}, 45_000); // Node would wait for its request for a minute
