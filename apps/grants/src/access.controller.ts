@@ -1,6 +1,7 @@
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import { z } from 'zod';
 import { REASON_CODES } from '#contracts/revocation.js';
+import { Permits } from '#platform/api-key.guard.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { type AccessAnswer, checkAccess } from './check-access.js';
@@ -22,6 +23,7 @@ export const accessAnswer = z.object({
   grant_id: z.string().optional(),
 });
 
+@Permits('auditor', 'verify', 'grants:write')
 @Controller('v1/access')
 export class AccessController {
   constructor(

@@ -6,6 +6,7 @@ import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { scopesOf } from '#revocation/scope.js';
 import { appendAudit } from './audit.sql.js';
+import { Permits } from '#platform/api-key.guard.js';
 import { Caller } from '#platform/caller.js';
 import { createGrant, once } from './create-grant.js';
 import { Database } from '#platform/database.js';
@@ -45,6 +46,7 @@ export const grantQuery = z.object({
 
 export const handRevocation = z.strictObject({ reason: plainText(200).default('revoked_by_hand') });
 
+@Permits('grants:write')
 @Controller('v1/grants')
 export class GrantsController {
   constructor(

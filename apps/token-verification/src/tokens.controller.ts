@@ -1,7 +1,7 @@
 import { All, Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { bearerToken, Public } from '#platform/api-key.guard.js';
+import { bearerToken, Permits, Public } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { TokenService } from './token-service.js';
@@ -13,6 +13,7 @@ export class TokensController {
   constructor(private readonly tokens: TokenService) {}
 
   /** 200 with `active` and either whose token it is or the reason of the refusal; 503 where it is not known. */
+  @Permits('auditor', 'verify')
   @Post('tokens/verify')
   @HttpCode(200)
   async verify(@Body(valid(verifyBody)) { token }: z.infer<typeof verifyBody>): Promise<object> {

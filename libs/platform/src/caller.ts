@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Principal } from './api-key.guard.js';
 
-/** The name of the API key that the request came with. */
+/** The name of who is calling: of the API key, or of the person whom the portal calls for. */
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): string => {
   const { principal } = context.switchToHttp().getRequest<{ principal: Principal }>();
   return principal.name;

@@ -9,7 +9,7 @@ export interface Operation {
   operationId: string;
   summary: string;
   /** Where the route asks for no API key; or the name of another security scheme. */
-  security?: 'none' | 'basic' | 'bearer_token' | 'webhook_signature';
+  security?: 'none' | 'session' | 'basic' | 'bearer_token' | 'webhook_signature';
   query?: z.ZodObject;
   headers?: z.ZodObject;
   body?: z.ZodType;
@@ -34,6 +34,7 @@ export function openApi(info: { title: string; description: string }, operations
       schemas: { Problem: PROBLEM },
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'An API key of this installation.' },
+        session: { type: 'apiKey', in: 'cookie', name: 'rescind_session', description: 'A browser at the portal.' },
         basic: { type: 'http', scheme: 'basic' },
         bearer_token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The token that is judged.' },
         webhook_signature: { type: 'apiKey', in: 'header', name: 'WorkOS-Signature' },
@@ -63,7 +64,10 @@ function describe(operation: Operation): object {
     };
   }
   const security = operation.security ?? 'apiKey';
-  const problems = { ...(security === 'apiKey' ? { 401: ['api_key_invalid'] } : {}), ...operation.problems };
+  const problems = {
+    ...(security === 'apiKey' ? { 401: ['api_key_invalid'], 403: ['permission_missing'] } : {}),
+    ...operation.problems,
+  };
   for (const [status, codes] of Object.entries(problems)) {
     responses[status] = {
       description: codes.join(', '),

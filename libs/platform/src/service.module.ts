@@ -1,7 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost, Reflector } from '@nestjs/core';
 import type { Registry } from 'prom-client';
-import { ApiKeyGuard, SecretHolders } from './api-key.guard.js';
+import { ApiKeyGuard, ApiKeys, type Authentication } from './api-key.guard.js';
 import type { NamedSecret } from './config.js';
 import { HealthController, READINESS_CHECKS, READINESS_FACTS, type ReadinessCheck } from './health.js';
 import type { Logger } from './logging.js';
@@ -15,6 +15,8 @@ export interface ServiceParts {
   logger: Logger;
   registry: Registry;
   apiKeys: readonly NamedSecret[];
+  /** Where there are other ways to say who is calling; default: the API keys. */
+  authentication?: Authentication;
   openApi: object;
   readiness: readonly ReadinessCheck[];
   facts?: () => Record<string, unknown>;
@@ -34,7 +36,8 @@ export class ServiceModule {
       { provide: READINESS_FACTS, useValue: parts.facts ?? (() => ({})) },
       {
         provide: APP_GUARD,
-        useFactory: (reflector: Reflector) => new ApiKeyGuard(new SecretHolders(parts.apiKeys), reflector),
+        useFactory: (reflector: Reflector) =>
+          new ApiKeyGuard(parts.authentication ?? new ApiKeys(parts.apiKeys), reflector),
         inject: [Reflector],
       },
     ];
