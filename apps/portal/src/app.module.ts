@@ -1,11 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { Registry } from 'prom-client';
 import { TOPICS } from '#contracts/topics.js';
 import { decodeWebhookActivity } from '#contracts/webhook-activity.js';
 import { KafkaClient } from '#kafka/client.js';
 import { CompactedView } from '#kafka/compacted-view.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
+import { ApiKeys } from '#platform/api-key.guard.js';
 import { Database } from '#platform/database.js';
 import { DatabaseProblems } from '#platform/database-problems.js';
 import { Leader } from '#platform/leader.js';
@@ -13,12 +14,19 @@ import type { Logger } from '#platform/logging.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { discoverKeySet } from '#workos/discovery.js';
 import { guardedFetch } from '#workos/guarded-fetch.js';
+import { isSecure } from './auth-cookies.js';
+import { AuthController } from './auth.controller.js';
+import { PortalAuthentication } from './auth-portal.js';
+import { Sessions } from './auth-sessions.js';
+import { FailureThrottle } from './auth-throttle.js';
 import { ChangesController } from './changes.controller.js';
 import { ClaimMappingsController } from './claim-mappings.controller.js';
 import { CONFIG, type PortalConfig } from './config.js';
 import { CONSOLE_FILES, ConsoleController } from './console.controller.js';
 import { readConsole } from './console-files.js';
 import { DiscoveryController, ISSUER_FETCH, type IssuerFetch } from './discovery.controller.js';
+import { FeedController } from './feed.controller.js';
+import { Feed } from './feed.js';
 import { ASK_FOR_KEY_SET, IdentityProvidersController } from './identity-providers.controller.js';
 import { backlog } from './identity-providers.sql.js';
 import type { AskForKeySet } from './key-sets.js';
@@ -27,13 +35,17 @@ import { PORTAL_OPEN_API } from './open-api.js';
 import { PortalMetrics } from './portal-metrics.js';
 import { PORTAL_SCHEMA, PUBLICATION_LOCK } from './portal-schema.js';
 import { ProvidersFileWatch } from './providers-file-watch.js';
+import { ProxyController, UPSTREAMS } from './proxy.controller.js';
 import { Publication } from './publication.js';
 import { WEBHOOK_ACTIVITY, WebhookController } from './webhook.controller.js';
+import { SecurityHeaders } from './security-headers.js';
 
 /** One for the whole installation: of all portals that there ever were, only the newest leader can write. */
 const TRANSACTIONAL_ID = 'portal-publication';
 /** A change that Kafka has not taken for so long is one that the services do not follow. */
 const LATE_SECONDS = 5;
+/** Of signing in: who fails as often from one address has to wait. */
+const THROTTLE = { failures: 10, windowMs: 60_000, addresses: 10_000 };
 
 @Module({})
 export class AppModule {
@@ -57,6 +69,11 @@ export class AppModule {
       const signal = AbortSignal.timeout(timeoutMs);
       return { allowLocalHosts, fetch: (url) => guardedFetch(url, { allowLocalHosts, timeoutMs, signal }) };
     };
+    const keys = new ApiKeys(config.apiKeys);
+    const secure = isSecure(config.publicUrl);
+    const sessions = new Sessions(database, config.sessions, logger);
+    const authentication = new PortalAuthentication(keys, sessions, secure);
+    const feed = new Feed(client, logger);
     const ask: AskForKeySet = (issuer) => discoverKeySet(issuer, fetch());
     const file =
       config.providersFile === undefined
@@ -74,6 +91,7 @@ export class AppModule {
           registry,
           apiKeys: config.apiKeys,
           limits: config.limits,
+          authentication,
           openApi: PORTAL_OPEN_API,
           readiness: [
             { name: 'database', problem: () => database.ping().then(() => undefined) },
@@ -95,6 +113,9 @@ export class AppModule {
         ClaimMappingsController,
         WebhookController,
         ChangesController,
+        AuthController,
+        FeedController,
+        ProxyController,
         ConsoleController,
       ],
       providers: [
@@ -107,11 +128,22 @@ export class AppModule {
         },
         { provide: PortalMetrics, useValue: metrics },
         { provide: WEBHOOK_ACTIVITY, useValue: activity },
+        { provide: ApiKeys, useValue: keys },
+        { provide: Sessions, useValue: sessions },
+        { provide: PortalAuthentication, useValue: authentication },
+        { provide: FailureThrottle, useValue: new FailureThrottle(THROTTLE) },
+        { provide: Feed, useValue: feed },
+        { provide: UPSTREAMS, useValue: config.upstreams },
+        {
+          provide: SecurityHeaders,
+          useFactory: (host: HttpAdapterHost) => new SecurityHeaders(host, secure),
+          inject: [HttpAdapterHost],
+        },
         { provide: ISSUER_FETCH, useValue: fetch },
         { provide: ASK_FOR_KEY_SET, useValue: ask },
         {
           provide: Lifetime,
-          useValue: new Lifetime({ client, producer, database, leader, activity, file }, config, logger),
+          useValue: new Lifetime({ client, producer, database, leader, activity, feed, file }, config, logger),
         },
         { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
       ],

@@ -6,6 +6,11 @@ import { databaseConfigFrom, databaseSettings } from '#platform/database.js';
 import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
 
+const baseUrl = z
+  .url({ protocol: /^https?$/, message: 'must be an http(s):// URL' })
+  .transform((url) => url.replace(/\/+$/, ''));
+const minutes = (byDefault: number) => z.coerce.number().positive().default(byDefault);
+
 /** All settings of the portal, from the environment. */
 export const portalConfig = z
   .object({
@@ -18,9 +23,20 @@ export const portalConfig = z
     /** Seals what administrators paste; the first one seals, every one opens. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys,
     /** Where WorkOS reaches webhook-ingress; endpoint URLs begin with it. */
-    WEBHOOK_BASE_URL: z
-      .url({ protocol: /^https?$/, message: 'must be an http(s):// URL' })
-      .transform((url) => url.replace(/\/+$/, '')),
+    WEBHOOK_BASE_URL: baseUrl,
+    /** Where browsers reach the portal. Over plain http only on this machine: there cookies are not marked Secure. */
+    PUBLIC_URL: baseUrl.optional(),
+    /** The services behind the portal, and its key there: the one named `portal` in their RESCIND_API_KEYS. */
+    GRANTS_URL: baseUrl.optional(),
+    GRANTS_API_KEY: z.string().optional(),
+    TOKEN_VERIFICATION_URL: baseUrl.optional(),
+    TOKEN_VERIFICATION_API_KEY: z.string().optional(),
+    /** How long one of them may take, ms. */
+    UPSTREAM_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
+    /** A session ends without a request for so long, after so long whatever happens; how long a token of it is used. */
+    SESSION_IDLE_MINUTES: minutes(60),
+    SESSION_MAX_MINUTES: minutes(12 * 60),
+    SESSION_ROTATE_MINUTES: minutes(15),
     /** Development only: providers may be on loopback and private addresses, and there without TLS. */
     RESCIND_ALLOW_LOCAL_HOSTS: flag.default(false),
     /** YAML with the providers of people who keep their configuration in git. */
@@ -45,6 +61,26 @@ export const portalConfig = z
     apiKeys: env.RESCIND_API_KEYS,
     encryptionKeys: env.RESCIND_ENCRYPTION_KEYS,
     webhookBaseUrl: env.WEBHOOK_BASE_URL,
+    publicUrl: env.PUBLIC_URL,
+    upstreams: {
+      grants: {
+        name: 'grants',
+        url: env.GRANTS_URL,
+        apiKey: env.GRANTS_API_KEY,
+        timeoutMs: env.UPSTREAM_TIMEOUT_MS,
+      },
+      tokenVerification: {
+        name: 'token-verification',
+        url: env.TOKEN_VERIFICATION_URL,
+        apiKey: env.TOKEN_VERIFICATION_API_KEY,
+        timeoutMs: env.UPSTREAM_TIMEOUT_MS,
+      },
+    },
+    sessions: {
+      idleMs: env.SESSION_IDLE_MINUTES * 60_000,
+      maxMs: env.SESSION_MAX_MINUTES * 60_000,
+      rotateMs: env.SESSION_ROTATE_MINUTES * 60_000,
+    },
     allowLocalHosts: env.RESCIND_ALLOW_LOCAL_HOSTS,
     providersFile: env.RESCIND_PROVIDERS_FILE,
     providersFilePollMs: env.PROVIDERS_FILE_POLL_MS,

@@ -8,6 +8,7 @@ import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
 import type { PortalConfig } from './config.js';
+import type { Feed } from './feed.js';
 import { resealAll } from './reseal.js';
 import type { ProvidersFileWatch } from './providers-file-watch.js';
 
@@ -18,6 +19,7 @@ export interface LifetimeParts {
   leader: Leader;
   /** What is only shown: the portal is ready without it. */
   activity: Pick<CompactedView<unknown>, 'start' | 'close'>;
+  feed: Feed;
   /** Where providers are declared in a file. */
   file: ProvidersFileWatch | undefined;
 }
@@ -39,7 +41,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   private async run(): Promise<void> {
-    const { client, database, leader, activity, file } = this.parts;
+    const { client, database, leader, activity, feed, file } = this.parts;
     const until = (what: string, attempt: () => Promise<void>): Promise<boolean> =>
       untilDone(what, this.logger, this.stopping.signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
@@ -51,15 +53,17 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     if (!connected) return;
     leader.start();
     await activity.start();
+    void feed.start();
   }
 
   beforeApplicationShutdown(): void {
     this.stopping.abort();
+    this.parts.feed.endAll();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, producer, database, leader, activity } = this.parts;
-    await activity.close();
+    const { client, producer, database, leader, activity, feed } = this.parts;
+    await Promise.all([activity.close(), feed.close()]);
     await this.running;
     await this.following;
     await leader.stop();

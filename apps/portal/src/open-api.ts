@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { openApi } from '#platform/open-api.js';
 import { remapPreview } from './claim-mappings.js';
 import { remapRequest } from './claim-mappings.controller.js';
+import { sessionView, signInBody } from './auth.controller.js';
 import { changeQuery, changeView } from './changes.controller.js';
 import { discoverRequest, discoveryView } from './discovery.controller.js';
 import { newProvider, providerChange } from './provider-settings.js';
@@ -64,6 +65,10 @@ const NO_ISSUER = [
   'jwks_malformed',
   'jwks_not_allowed',
 ] as const;
+
+/** Of a browser's session; an API key is taken as well. */
+const SESSION = { 401: ['session_ended', 'api_key_invalid'], 403: ['permission_missing'], ...AWAY } as const;
+const CSRF = z.object({ 'X-CSRF-Token': z.string().optional() });
 
 const PROVIDERS = '/v1/identity-providers';
 
@@ -200,6 +205,57 @@ export const PORTAL_OPEN_API = openApi(
         },
       },
       problems: { 400: ['request_invalid'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/auth/session',
+      operationId: 'signIn',
+      summary: 'Sign a browser in with an API key of a person: the cookie rescind_session',
+      security: 'none',
+      body: signInBody,
+      responses: { 204: { description: 'Signed in; GET /auth/session says as whom, and the CSRF token.' } },
+      problems: {
+        400: ['request_invalid'],
+        401: ['api_key_invalid'],
+        403: ['api_key_has_no_role', 'cross_site'],
+        429: ['rate_limited'],
+        ...AWAY,
+      },
+    },
+    {
+      method: 'get',
+      path: '/auth/session',
+      operationId: 'getSession',
+      summary: 'Who is signed in',
+      security: 'session',
+      responses: { 200: { description: 'The session.', schema: sessionView } },
+      problems: SESSION,
+    },
+    {
+      method: 'post',
+      path: '/auth/session/sign-out',
+      operationId: 'signOut',
+      summary: 'End the session',
+      security: 'session',
+      headers: CSRF,
+      responses: { 204: { description: 'Ended.' } },
+      problems: { ...SESSION, 403: ['csrf_token_invalid'] },
+    },
+    {
+      method: 'get',
+      path: '/api/feed',
+      operationId: 'followFeed',
+      summary: 'What happened lately and happens now, as server-sent events',
+      security: 'session',
+      headers: z.object({ 'Last-Event-ID': z.string().optional() }),
+      responses: {
+        200: {
+          description: 'Events webhook, applied, revoked, refused, provider, guard; each with JSON in data.',
+          contentType: 'text/event-stream',
+          schema: z.string(),
+        },
+      },
+      problems: { ...SESSION, 503: ['database_unavailable', 'feed_full'] },
     },
   ],
 );

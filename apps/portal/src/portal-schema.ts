@@ -1,6 +1,7 @@
 import type { DatabaseSchema } from '#platform/database.js';
 import { AddModeAndGuard1767312000000 } from './migrations/1767312000000-add-mode-and-guard.js';
 import { ConfirmClaimMappings1795910400000 } from './migrations/1795910400000-confirm-claim-mappings.js';
+import { AddSessions1795996800000 } from './migrations/1795996800000-add-sessions.js';
 import { CreatePortal1767225600000 } from './migrations/1767225600000-create-portal.js';
 
 /** The portal's number in the two-number keys of advisory locks. */
@@ -8,7 +9,12 @@ const LOCK_SPACE = 0x5e5c1e;
 
 export const PORTAL_SCHEMA: DatabaseSchema = {
   name: 'portal',
-  migrations: [CreatePortal1767225600000, AddModeAndGuard1767312000000, ConfirmClaimMappings1795910400000],
+  migrations: [
+    CreatePortal1767225600000,
+    AddModeAndGuard1767312000000,
+    ConfirmClaimMappings1795910400000,
+    AddSessions1795996800000,
+  ],
   migrationLock: [LOCK_SPACE, 1],
 };
 

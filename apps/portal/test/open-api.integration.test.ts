@@ -35,13 +35,15 @@ test('every route of the API is described, and nothing else is', async () => {
   expect(described.length).toBe(decorated);
 });
 
-/** Handlers of the controllers below /v1. */
+/** Handlers of the controllers; the page is no API, and the proxy's routes are those of other services. */
 async function routesInSource(): Promise<number> {
   const dir = join(import.meta.dirname, '../src');
   let count = 0;
-  for (const file of (await readdir(dir)).filter((name) => name.endsWith('.controller.ts'))) {
+  for (const file of (await readdir(dir)).filter(
+    (name) => name.endsWith('.controller.ts') && name !== 'console.controller.ts',
+  )) {
     const text = await readFile(join(dir, file), 'utf8');
-    if (text.includes("@Controller('v1/")) count += text.match(/^ {2}@(Get|Post|Patch|Put|Delete)\(/gm)?.length ?? 0;
+    if (text.includes('@Controller(')) count += text.match(/^ {2}@(Get|Post|Patch|Put|Delete)\(/gm)?.length ?? 0;
   }
   return count;
 }

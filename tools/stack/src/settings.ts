@@ -5,6 +5,8 @@ import { CannotRun } from '#testing/cannot-run.js';
 /** What stays the same from one start to the next, so that the data of the first still fits the second. */
 export interface Settings {
   adminApiKey: string;
+  /** Of the portal at the other services. */
+  portalApiKey: string;
   encryptionKey: string;
   introspectionSecret: string;
   sandboxApiKey: string;
@@ -19,7 +21,8 @@ export async function readSettings(file: string): Promise<Settings> {
   });
   if (text === undefined) return newSettings();
   try {
-    return JSON.parse(text) as Settings;
+    // What came with a later version is not in an older file.
+    return { ...newSettings(), ...(JSON.parse(text) as Partial<Settings>) };
   } catch {
     throw new CannotRun(`${file} is damaged: npm run reset begins anew.`);
   }
@@ -27,6 +30,7 @@ export async function readSettings(file: string): Promise<Settings> {
 
 const newSettings = (): Settings => ({
   adminApiKey: `rsk_${randomBytes(24).toString('base64url')}`,
+  portalApiKey: `rsk_${randomBytes(24).toString('base64url')}`,
   encryptionKey: randomBytes(32).toString('base64'),
   introspectionSecret: randomBytes(24).toString('base64url'),
   sandboxApiKey: `sk_test_${randomBytes(18).toString('hex')}`,

@@ -1,0 +1,94 @@
+import { Body, Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ApiKeys, Permits, Public, sha256 } from '#platform/api-key.guard.js';
+import { Problem } from '#platform/problem.js';
+import { valid } from '#platform/validation.js';
+import { cookieOf, SESSION_COOKIE } from './auth-cookies.js';
+import { PortalAuthentication, type PortalPrincipal, roleOf } from './auth-portal.js';
+import { Sessions } from './auth-sessions.js';
+import { FailureThrottle } from './auth-throttle.js';
+
+export const signInBody = z.strictObject({ api_key: z.string().min(1).max(500) });
+
+export const sessionView = z.object({
+  role: z.enum(['administrator', 'auditor', 'person']),
+  name: z.string(),
+  user_id: z.string().optional(),
+  provider_id: z.string().optional(),
+  /** For the header x-csrf-token; null where the request came with an API key, which needs none. */
+  csrf_token: z.string().nullable(),
+});
+
+@Controller('auth/session')
+export class AuthController {
+  constructor(
+    @Inject(ApiKeys) private readonly keys: ApiKeys,
+    @Inject(Sessions) private readonly sessions: Sessions,
+    @Inject(PortalAuthentication) private readonly portal: PortalAuthentication,
+    @Inject(FailureThrottle) private readonly throttle: FailureThrottle,
+  ) {}
+
+  /** A browser signs in with an API key of a person's role. The session is a new one, whatever the browser had before. */
+  @Public()
+  @Post()
+  @HttpCode(204)
+  async signIn(
+    @Body(valid(signInBody)) { api_key }: z.output<typeof signInBody>,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    refuseOtherSites(request);
+    const seconds = this.throttle.retryAfter(request.ip);
+    if (seconds !== undefined) throw tooMany(seconds);
+    const keySha256 = sha256(api_key);
+    const holder = this.keys.holderOf(keySha256);
+    if (!holder) {
+      this.throttle.failed(request.ip);
+      throw new Problem(401, 'api_key_invalid', 'There is no such API key.');
+    }
+    if (roleOf(holder) === undefined) {
+      throw new Problem(403, 'api_key_has_no_role', 'This API key is for services: sign in with one of a person.');
+    }
+    await this.endFormer(request);
+    this.portal.give(reply, await this.sessions.open({ keySha256 }));
+  }
+
+  @Permits('person')
+  @Get()
+  get(@Req() { principal }: { principal: PortalPrincipal }): z.infer<typeof sessionView> {
+    const role = roleOf(principal);
+    if (role === undefined) throw new Problem(403, 'api_key_has_no_role', 'This API key is for services.');
+    return { role, name: principal.name, csrf_token: principal.session?.csrfToken ?? null };
+  }
+
+  @Permits('auditor', 'person')
+  @Post('sign-out')
+  @HttpCode(204)
+  async signOut(
+    @Req() { principal }: { principal: PortalPrincipal },
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    if (principal.session) await this.sessions.end(principal.session.id, 'signed_out');
+    this.portal.take(reply);
+  }
+
+  private async endFormer(request: FastifyRequest): Promise<void> {
+    const token = cookieOf(request, SESSION_COOKIE);
+    const former = token === undefined ? undefined : await this.sessions.resume(token);
+    if (former) await this.sessions.end(former.session.id, 'signed_in_again');
+  }
+}
+
+/** Else another site could sign somebody in as somebody else (login CSRF). Browsers alone send this header. */
+function refuseOtherSites({ headers }: FastifyRequest): void {
+  const site = headers['sec-fetch-site'];
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  throw new Problem(403, 'cross_site', 'Signing in is for pages of the portal itself.');
+}
+
+export function tooMany(seconds: number): Problem {
+  return new Problem(429, 'rate_limited', `Too many failures from this address; try again in ${seconds} s.`, {
+    headers: { 'retry-after': String(seconds) },
+  });
+}
