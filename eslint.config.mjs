@@ -3,14 +3,14 @@ import ts from 'typescript-eslint';
 import { importRule } from './eslint.imports.mjs';
 
 export default ts.config(
-  { ignores: ['dist/', '.local/', 'coverage/', 'node_modules/', 'apps/console/'] },
+  { ignores: ['dist/', '.local/', 'coverage/', 'node_modules/', 'apps/console/public/'] },
   {
     files: ['**/*.mjs'],
     extends: [js.configs.recommended],
     languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
   },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [js.configs.recommended, ...ts.configs.recommended],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

@@ -16,6 +16,10 @@ const only = (allowed, message) => ({ regex: `^(?!\\.\\.?/|${allowed})`, message
 
 export const importRule = [
   restrict(['apps/**/*.ts', 'libs/**/*.ts', 'tools/**/*.ts'], noApps, noOtherFolder, noKafkajs),
+  restrict(['apps/console/**/*.{ts,tsx}'], noApps, noOtherFolder, {
+    regex: '^(#|node:)',
+    message: 'The console runs in a browser, and knows the services by their HTTP APIs alone.',
+  }),
   restrict(['libs/kafka/**/*.ts', 'libs/testing/**/*.ts'], noApps, noOtherFolder),
   restrict(
     ['libs/contracts/src/**/*.ts'],
@@ -56,7 +60,7 @@ export const importRule = [
 ];
 
 export default [
-  { ignores: ['dist/', '.local/', 'node_modules/', 'apps/console/'] },
+  { ignores: ['dist/', '.local/', 'node_modules/', 'apps/console/public/'] },
   // Comments in the code name rules of this plugin; here they are known, and off.
   { plugins: { '@typescript-eslint': ts.plugin }, linterOptions: { reportUnusedDisableDirectives: 'off' } },
   ...importRule,

@@ -1,8 +1,9 @@
-// Compiles every TypeScript file of the services, libraries, tools and benches into dist/, in about a second.
+// Compiles every TypeScript file of the services, libraries, tools and benches into dist/, in about a second, and the console.
 // Types are checked by `npm run typecheck`; `npx nest build <app>` compiles one app with both.
 import { transformFile } from '@swc/core';
 import { glob, mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { buildConsole } from './build-console.mjs';
 import { swcOptions } from './swc-options.mjs';
 
 const root = join(import.meta.dirname, '..');
@@ -35,3 +36,4 @@ for await (const file of glob(['dist/{apps,libs,tools,bench,test}/**/*.js'], {
 })) {
   if (!current.has(join(root, file))) await rm(join(root, file));
 }
+await buildConsole();

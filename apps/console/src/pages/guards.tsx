@@ -1,0 +1,155 @@
+import { Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core';
+import { useState } from 'react';
+import { api, GRANTS } from '../api.js';
+import { useLiveInterval } from '../feed.js';
+import { Choice, ProviderChoice, useFilters } from '../filters.js';
+import { useList, useSend, useSession } from '../queries.js';
+import type { GuardTrip } from '../types.js';
+import { type Column, count, Empty, List, ms, PageHead, ProviderName, Refusal, Status, When } from '../ui.js';
+
+type Decision = 'confirm' | 'undo';
+
+export function Guards() {
+  const [{ status, provider_id }] = useFilters();
+  const list = useList<GuardTrip>(`${GRANTS}/guard-trips`, { status, provider_id }, { every: useLiveInterval() });
+  const mayChange = useSession().data?.role === 'administrator';
+  const [deciding, setDeciding] = useState<{ trip: GuardTrip; decision: Decision }>();
+  const columns: Column<GuardTrip>[] = [
+    { title: 'Tripped', cell: ({ tripped_at }) => <When at={tripped_at} />, narrow: true },
+    { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
+    { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
+    {
+      title: 'People',
+      cell: ({ users, share, window_seconds }) => (
+        <>
+          <b>{count(users)}</b> shut out within {ms(window_seconds * 1_000)}
+          {share ? `, ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} % of all` : ''}
+        </>
+      ),
+    },
+    { title: 'Grants waiting', cell: ({ grants_waiting }) => count(grants_waiting ?? 0), narrow: true },
+    {
+      title: 'Decided',
+      cell: ({ decided_at, decided_by, note }) =>
+        decided_at ? (
+          <>
+            <When at={decided_at} /> by {decided_by}
+            {note ? `: ${note}` : ''}
+          </>
+        ) : (
+          '—'
+        ),
+    },
+    ...(mayChange
+      ? [
+          {
+            title: '',
+            narrow: true,
+            cell: (trip: GuardTrip) =>
+              trip.status === 'paused' ? (
+                <Group gap="xs" wrap="nowrap">
+                  <Button size="xs" color="red.9" onClick={() => setDeciding({ trip, decision: 'confirm' })}>
+                    Confirm…
+                  </Button>
+                  <Button size="xs" variant="default" onClick={() => setDeciding({ trip, decision: 'undo' })}>
+                    Undo…
+                  </Button>
+                </Group>
+              ) : null,
+          },
+        ]
+      : []),
+  ];
+  return (
+    <>
+      <PageHead
+        title="Guards"
+        lead="When suddenly very many people are shut out, it may be a mistake in a directory. Their tokens are refused all the same, but their grants are not marked as revoked until somebody has looked."
+      />
+      <Group mb="sm">
+        <Choice
+          name="status"
+          label="Status"
+          options={['paused', 'confirmed', 'undone'].map((value) => ({ value, label: value }))}
+        />
+        <ProviderChoice />
+      </Group>
+      <List
+        list={list}
+        label="Guard trips"
+        columns={columns}
+        keyOf={({ id }) => id}
+        empty={
+          <Empty icon="shieldCheck" title="No guard has tripped">
+            Nobody leaves in crowds.
+          </Empty>
+        }
+      />
+      {deciding && <Decide {...deciding} close={() => setDeciding(undefined)} />}
+    </>
+  );
+}
+
+const WORDS: Record<Decision, { title: string; text: string; button: string }> = {
+  confirm: {
+    title: 'These people really are gone',
+    text: 'Their grants are marked as revoked, downstream services are told of them, and it cannot be undone.',
+    button: 'Confirm',
+  },
+  undo: {
+    title: 'This was a mistake',
+    text: 'What was closed is opened again. Tokens and grants from before stay void, as after every re-opening: people sign in again and ask for new grants.',
+    button: 'Undo',
+  },
+};
+
+function Decide({ trip, decision, close }: { trip: GuardTrip; decision: Decision; close: () => void }) {
+  const [note, setNote] = useState('');
+  const { title, text, button } = WORDS[decision];
+  const decide = useSend(
+    () => api('POST', `${GRANTS}/guard-trips/${encodeURIComponent(trip.id)}/${decision}`, { note: note.trim() }),
+    [GRANTS],
+  );
+  return (
+    <Modal opened onClose={close} title={title}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          decide.mutate(undefined, { onSuccess: close });
+        }}
+      >
+        <Stack>
+          <Text size="sm">
+            <b>{count(trip.users)} people</b>, {count(trip.grants_waiting ?? 0)} grants. {text}
+            {decision === 'undo' &&
+              (trip.tombstones ?? 0) > 0 &&
+              ` ${count(trip.tombstones!)} of them were closed for ever, such as deleted users: they stay closed.`}
+          </Text>
+          <Textarea
+            label="Note"
+            description="Whom you asked, what you found. Stands in the audit."
+            value={note}
+            onChange={({ currentTarget }) => setNote(currentTarget.value)}
+            maxLength={200}
+            required
+            data-autofocus
+          />
+          <Refusal error={decide.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button
+              type="submit"
+              {...(decision === 'confirm' ? { color: 'red.9' } : {})}
+              loading={decide.isPending}
+              disabled={note.trim() === ''}
+            >
+              {button}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,238 @@
+import { Badge, Group, Paper, SimpleGrid, Text } from '@mantine/core';
+import { GRANTS } from '../api.js';
+import { Chart } from '../chart.js';
+import { useGet, useProviders } from '../queries.js';
+import type { Completeness, HealthAnswer, MissedWebhook, Page, Provider, ServiceHealth } from '../types.js';
+import {
+  Answered,
+  type Column,
+  count,
+  Empty,
+  EventLink,
+  Light,
+  ms,
+  PageHead,
+  ProviderName,
+  Section,
+  Status,
+  Table,
+  When,
+} from '../ui.js';
+import { useLastEvent, useWebhook } from './webhook.js';
+
+export function Health() {
+  const health = useGet<HealthAnswer>('/api/health', { every: 5_000 });
+  const providers = useProviders().data?.data ?? [];
+  return (
+    <>
+      <PageHead
+        title="Health"
+        lead="Whether the services can keep their promises right now, how far behind they are, and whether WorkOS’s signals arrive."
+      />
+      <Answered query={health}>
+        {(data) => (
+          <>
+            <SimpleGrid cols={{ base: 1, sm: 2, lg: 4 }} spacing="sm">
+              {data.services.map((service) => (
+                <Service key={service.name} service={service} />
+              ))}
+            </SimpleGrid>
+            <Charts of={data} />
+          </>
+        )}
+      </Answered>
+      <Section title="Signals">
+        <Paper>
+          {providers.length === 0 ? (
+            <Empty icon="plug" title="No identity provider yet" />
+          ) : (
+            <Signals providers={providers} />
+          )}
+        </Paper>
+      </Section>
+      <Missed />
+    </>
+  );
+}
+
+const STATE: Record<ServiceHealth['status'], { color: string; words: string }> = {
+  ready: { color: 'teal', words: 'ready' },
+  not_ready: { color: 'red', words: 'not ready' },
+  away: { color: 'red', words: 'does not answer' },
+  not_configured: { color: 'gray', words: 'the portal was not told where it is' },
+};
+
+function Service({ service }: { service: ServiceHealth }) {
+  const { color, words } = STATE[service.status];
+  const facts = Object.entries(service.facts).filter(([, value]) => typeof value !== 'object');
+  return (
+    <Paper p="md" data-service={service.name}>
+      <Group justify="space-between" mb={6} wrap="nowrap">
+        <Text fw={600} size="sm">
+          {service.name}
+        </Text>
+        <Group gap={6} wrap="nowrap">
+          <Light color={color} />
+          <Text size="xs" c="dimmed">
+            {words}
+          </Text>
+        </Group>
+      </Group>
+      {Object.entries(service.missing).map(([name, problem]) => (
+        <Text key={name} size="sm" c="var(--mantine-color-red-light-color)">
+          <b>{name}</b> {problem}
+        </Text>
+      ))}
+      <dl className="facts" style={{ gap: '2px 14px', fontSize: 12 }}>
+        {facts.map(([name, value]) => (
+          <div key={name} style={{ display: 'contents' }}>
+            <dt>{FACTS[name] ?? name.replaceAll('_', ' ')}</dt>
+            <dd>{factWords(name, value)}</dd>
+          </div>
+        ))}
+      </dl>
+    </Paper>
+  );
+}
+
+const FACTS: Record<string, string> = {
+  view_age_ms: 'view age',
+  age_ms: 'view age',
+  marking_jobs: 'scopes being marked',
+};
+
+function factWords(name: string, value: unknown): string {
+  if (typeof value === 'number') return name.endsWith('_ms') ? ms(value) : count(value);
+  return String(value);
+}
+
+function Charts({ of }: { of: HealthAnswer }) {
+  const { series } = of;
+  if (!series || series.at.length < 2) {
+    return (
+      <Text size="sm" c="dimmed" mt="lg">
+        The charts begin a few seconds after the portal has started.
+      </Text>
+    );
+  }
+  const chart = (name: string) => series.values[name] ?? [];
+  return (
+    <Section title="The last hour">
+      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="sm">
+        <Chart
+          title="Webhooks taken, each minute"
+          at={series.at}
+          lines={[
+            { name: 'taken', color: 'indigo', values: chart('webhooks') },
+            { name: 'refused', color: 'red', values: chart('webhooks_refused') },
+          ]}
+        />
+        <Chart
+          title="From webhook to commit, ms"
+          at={series.at}
+          lines={[{ name: 'mean', color: 'teal', values: chart('applied_latency_ms') }]}
+        />
+        <Chart
+          title="Verdicts on tokens, each minute"
+          at={series.at}
+          lines={[
+            { name: 'active', color: 'teal', values: chart('tokens_active') },
+            { name: 'refused', color: 'red', values: chart('tokens_refused') },
+          ]}
+        />
+        <Chart
+          title="Age of the verifier’s view, s"
+          at={series.at}
+          lines={[{ name: 'age', color: 'orange', values: chart('view_age_seconds') }]}
+        />
+        <Chart
+          title="Grants marked, each minute"
+          at={series.at}
+          lines={[{ name: 'marked', color: 'indigo', values: chart('grants_marked') }]}
+        />
+        <Chart
+          title="Records not applied yet"
+          at={series.at}
+          lines={[{ name: 'lag', color: 'orange', values: chart('lag_records') }]}
+        />
+      </SimpleGrid>
+      <Text size="xs" c="dimmed" mt="xs">
+        Of whichever replica answered this portal; Prometheus has all of them (/metrics).
+      </Text>
+    </Section>
+  );
+}
+
+function Signals({ providers }: { providers: Provider[] }) {
+  const completeness = useGet<{ data: Completeness[] }>(`${GRANTS}/completeness`, { every: 10_000 });
+  const of = (id: string) => completeness.data?.data.find(({ provider_id }) => provider_id === id);
+  const columns: Column<Provider>[] = [
+    { title: 'Provider', cell: ({ id }) => <ProviderName id={id} /> },
+    { title: 'Last webhook', cell: (provider) => <LastWebhook provider={provider} />, narrow: true },
+    {
+      title: 'Complete',
+      cell: ({ id }) => {
+        const known = of(id);
+        if (!known)
+          return (
+            <Text size="sm" c="dimmed">
+              not checked against the Events API
+            </Text>
+          );
+        return (
+          <Group gap={6}>
+            <Status of={known.status} />
+            {known.problem && <span>{known.problem}</span>}
+          </Group>
+        );
+      },
+    },
+    { title: 'Up to', cell: ({ id }) => <When at={of(id)?.complete_up_to} />, narrow: true },
+    { title: 'Checked', cell: ({ id }) => <When at={of(id)?.checked_at} />, narrow: true },
+  ];
+  return <Table label="Signals" rows={providers} columns={columns} keyOf={({ id }) => id} />;
+}
+
+function LastWebhook({ provider }: { provider: Provider }) {
+  const webhook = useWebhook(provider);
+  const last = useLastEvent(provider);
+  return <When at={webhook.data?.last_delivery_at ?? last?.received_at} never="none yet" />;
+}
+
+function Missed() {
+  const missed = useGet<Page<MissedWebhook>>(`${GRANTS}/missed-webhooks?limit=20`, { every: 30_000 });
+  if (!missed.data || missed.data.data.length === 0) return null;
+  return (
+    <Section title="Webhooks that never came">
+      <Text size="sm" c="dimmed" mb="xs">
+        Found with the Events API, and applied from there.
+      </Text>
+      <Paper>
+        <Table
+          label="Missed webhooks"
+          rows={missed.data.data}
+          keyOf={(row) => row.event_id ?? row.id ?? JSON.stringify(row)}
+          columns={[
+            {
+              title: 'Event',
+              cell: ({ event_id, id, provider_id }) => <EventLink id={(event_id ?? id)!} provider={provider_id} />,
+            },
+            { title: 'Type', cell: ({ type }) => type ?? '—' },
+            { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
+            {
+              title: 'Late by',
+              cell: ({ late_by_ms }) => (late_by_ms === null || late_by_ms === undefined ? '—' : ms(late_by_ms)),
+              narrow: true,
+            },
+            {
+              title: 'Repaired',
+              cell: ({ repaired_at }) =>
+                repaired_at ? <When at={repaired_at} /> : <Badge color="orange">not yet</Badge>,
+              narrow: true,
+            },
+          ]}
+        />
+      </Paper>
+    </Section>
+  );
+}

@@ -1,0 +1,107 @@
+import { Alert, Button, Group, Modal, Paper, Stack, Text } from '@mantine/core';
+import { useState } from 'react';
+import { api } from '../api.js';
+import { useLiveInterval } from '../feed.js';
+import { Icon } from '../icons.js';
+import { useGet, useSend } from '../queries.js';
+import type { Grant, SignIn } from '../types.js';
+import { Answered, type Column, Empty, Id, PageHead, Reason, Refusal, Section, Status, Table, When } from '../ui.js';
+
+interface MyAccess {
+  user?: { email?: string | null; name?: string | null };
+  grants: Grant[];
+  sessions: SignIn[];
+}
+
+/** What somebody has access to themselves; they may give it back, and nothing more. */
+export function Me() {
+  const me = useGet<MyAccess>('/api/me', { every: useLiveInterval() });
+  return (
+    <>
+      <PageHead title="My access" lead="What you may open, where you are signed in, and what has ended and why." />
+      <Answered query={me}>{(mine) => <Mine mine={mine} />}</Answered>
+    </>
+  );
+}
+
+const SESSION_COLUMNS: Column<SignIn>[] = [
+  { title: 'Session', cell: ({ id }) => <Id id={id} /> },
+  {
+    title: 'Status',
+    cell: ({ revoked_at }) => <Status of={revoked_at ? 'revoked' : 'active'}>{revoked_at ? 'ended' : 'open'}</Status>,
+    narrow: true,
+  },
+  { title: 'Began', cell: ({ created_at, first_seen_at }) => <When at={created_at ?? first_seen_at} />, narrow: true },
+  { title: 'Last seen', cell: ({ last_seen_at }) => <When at={last_seen_at} />, narrow: true },
+];
+
+function Mine({ mine }: { mine: MyAccess }) {
+  const [giving, setGiving] = useState<Grant>();
+  const active = mine.grants.filter(({ status }) => status === 'active');
+  const columns: Column<Grant>[] = [
+    { title: 'Resource', cell: ({ resource }) => <b>{resource}</b> },
+    { title: 'Scopes', cell: ({ scopes }) => <span className="mono">{scopes.join(' ')}</span> },
+    { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
+    { title: 'Since', cell: ({ granted_at }) => <When at={granted_at} />, narrow: true },
+    { title: 'Ended', cell: ({ revoked_at }) => <When at={revoked_at} />, narrow: true },
+    { title: 'Why', cell: ({ revocation }) => (revocation ? <Reason code={revocation.reason} /> : '—') },
+    {
+      title: '',
+      narrow: true,
+      cell: (grant) =>
+        grant.status === 'active' ? (
+          <Button size="xs" variant="default" onClick={() => setGiving(grant)}>
+            Give back…
+          </Button>
+        ) : null,
+    },
+  ];
+  return (
+    <>
+      {active.length === 0 && (
+        <Alert color="gray" icon={<Icon name="key" />} mb="md">
+          You may open nothing right now. Access is granted by the applications that you use.
+        </Alert>
+      )}
+      <Section title="Grants">
+        <Paper>
+          {mine.grants.length === 0 ? (
+            <Empty icon="key" title="Nothing was ever granted to you" />
+          ) : (
+            <Table label="My grants" rows={mine.grants} columns={columns} keyOf={({ id }) => id} />
+          )}
+        </Paper>
+      </Section>
+      <Section title="Sign-ins">
+        <Paper>
+          {mine.sessions.length === 0 ? (
+            <Empty icon="user" title="No sign-in is known" />
+          ) : (
+            <Table label="My sign-ins" rows={mine.sessions} columns={SESSION_COLUMNS} keyOf={({ id }) => id} />
+          )}
+        </Paper>
+      </Section>
+      {giving && <GiveBack grant={giving} close={() => setGiving(undefined)} />}
+    </>
+  );
+}
+
+function GiveBack({ grant, close }: { grant: Grant; close: () => void }) {
+  const give = useSend(() => api('POST', `/api/me/grants/${encodeURIComponent(grant.id)}/revoke`), ['/api/me']);
+  return (
+    <Modal opened onClose={close} title={`Give back ${grant.resource}`}>
+      <Stack>
+        <Text size="sm">This ends at once and for good. Whoever granted it to you can grant it anew.</Text>
+        <Refusal error={give.error} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close}>
+            Cancel
+          </Button>
+          <Button color="red.9" loading={give.isPending} onClick={() => give.mutate(undefined, { onSuccess: close })}>
+            Give back
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}

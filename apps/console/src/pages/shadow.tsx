@@ -1,0 +1,144 @@
+import { Alert, Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { useState } from 'react';
+import { api, GRANTS, PORTAL } from '../api.js';
+import { useLiveInterval } from '../feed.js';
+import { ProviderChoice, useFilters } from '../filters.js';
+import { Icon } from '../icons.js';
+import { useList, useProviders, useSend, useSession } from '../queries.js';
+import type { Provider, ScopeState } from '../types.js';
+import {
+  type Column,
+  count,
+  Empty,
+  EventLink,
+  Id,
+  List,
+  PageHead,
+  ProviderName,
+  Reason,
+  Refusal,
+  UserLink,
+  When,
+} from '../ui.js';
+
+interface ShadowRevocation extends Partial<ScopeState> {
+  id?: string;
+  provider_id: string;
+  at?: string;
+  recorded_at?: string;
+  grants?: number;
+  revoked_grants?: number;
+}
+
+const COLUMNS: Column<ShadowRevocation>[] = [
+  {
+    title: 'When',
+    cell: ({ recorded_at, at, occurred_at }) => <When at={recorded_at ?? at ?? occurred_at} />,
+    narrow: true,
+  },
+  { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
+  {
+    title: 'Of',
+    cell: ({ user_id, provider_id, session_id, organization_id, scope }) =>
+      user_id ? (
+        <UserLink id={user_id} provider={provider_id} />
+      ) : (
+        <Id id={session_id ?? organization_id ?? scope ?? '—'} />
+      ),
+  },
+  { title: 'Why', cell: ({ reason }) => (reason ? <Reason code={reason} /> : '—') },
+  {
+    title: 'Grants',
+    cell: ({ grants, revoked_grants }) =>
+      revoked_grants === undefined && grants === undefined ? '—' : count((revoked_grants ?? grants)!),
+    narrow: true,
+  },
+  {
+    title: 'Event',
+    cell: ({ source_event_id, provider_id }) =>
+      source_event_id ? <EventLink id={source_event_id} provider={provider_id} /> : '—',
+    narrow: true,
+  },
+];
+
+export function Shadow() {
+  const [{ provider_id }] = useFilters();
+  const list = useList<ShadowRevocation>(`${GRANTS}/shadow-revocations`, { provider_id }, { every: useLiveInterval() });
+  const providers = useProviders().data?.data ?? [];
+  const shadows = providers.filter(({ mode }) => mode === 'shadow');
+  const mayChange = useSession().data?.role === 'administrator';
+  const [enforcing, setEnforcing] = useState<Provider>();
+  return (
+    <>
+      <PageHead
+        title="Shadow"
+        lead="A provider in shadow mode ends nobody’s access: what its events would have ended is listed here, so that you can compare it with what you expect before it counts."
+      />
+      <Stack mb="sm" gap="sm">
+        {shadows.map((provider) => (
+          <Alert
+            key={provider.id}
+            color="yellow"
+            icon={<Icon name="eye" />}
+            title={`${provider.name} is in shadow mode`}
+          >
+            <Group justify="space-between">
+              <Text size="sm">Its people keep their access whatever WorkOS says.</Text>
+              {mayChange && (
+                <Button size="xs" variant="default" onClick={() => setEnforcing(provider)}>
+                  Enforce it…
+                </Button>
+              )}
+            </Group>
+          </Alert>
+        ))}
+        <Group>
+          <ProviderChoice />
+        </Group>
+      </Stack>
+      <List
+        list={list}
+        label="What would have been revoked"
+        columns={COLUMNS}
+        keyOf={(row) => row.id ?? JSON.stringify(row)}
+        empty={
+          <Empty icon="eye" title="Nothing in the shadow">
+            {shadows.length > 0
+              ? 'No event has come in that would have ended anything.'
+              : 'No provider is in shadow mode. A provider’s page can put a new one there.'}
+          </Empty>
+        }
+      />
+      {enforcing && <Enforce provider={enforcing} close={() => setEnforcing(undefined)} />}
+    </>
+  );
+}
+
+function Enforce({ provider, close }: { provider: Provider; close: () => void }) {
+  const enforce = useSend(
+    () => api('PATCH', `${PORTAL}/identity-providers/${encodeURIComponent(provider.id)}`, { mode: 'enforced' }),
+    [PORTAL, GRANTS],
+  );
+  return (
+    <Modal opened onClose={close} title={`Enforce ${provider.name}`}>
+      <Stack>
+        <Text size="sm">
+          All that is listed here takes effect, and so does everything that comes. There is no way back to the shadow.
+        </Text>
+        <Refusal error={enforce.error} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close}>
+            Cancel
+          </Button>
+          <Button
+            color="red.9"
+            loading={enforce.isPending}
+            onClick={() => enforce.mutate(undefined, { onSuccess: close })}
+          >
+            Enforce
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}

@@ -1,0 +1,92 @@
+import { Alert, Button, Center, Divider, Group, Paper, PasswordInput, Stack, Text, Title } from '@mantine/core';
+import { useState } from 'react';
+import { api, ApiProblem, isAbsent, sentence } from '../api.js';
+import { Icon } from '../icons.js';
+import { queryClient, useGet, useSend } from '../queries.js';
+import { ColorScheme, Mark } from '../shell.js';
+import type { Page } from '../types.js';
+
+interface Way {
+  id: string;
+  name: string;
+}
+
+/** By an API key, or by the sign-in of a provider that is set up for it. */
+export function SignIn() {
+  const [key, setKey] = useState('');
+  const ways = useGet<Page<Way>>('/auth/providers');
+  const signIn = useSend(async () => {
+    await api('POST', '/auth/session', { api_key: key.trim() });
+    await queryClient.invalidateQueries();
+  });
+  const mistake = signIn.error
+    ? signIn.error instanceof ApiProblem && signIn.error.status === 401
+      ? 'No API key of this installation is like this. After npm start it stands in .local/stack.json (adminApiKey).'
+      : isAbsent(signIn.error)
+        ? 'This portal does not know sessions yet.'
+        : sentence(signIn.error)
+    : undefined;
+  const failed = new URLSearchParams(location.search).get('sign_in_error');
+  return (
+    <Center mih="100vh" p="md" component="main">
+      <Stack w="100%" maw={400} gap="lg">
+        <Group justify="space-between">
+          <Group gap="sm">
+            <Mark size={34} />
+            <div>
+              <Title order={1} size="h3" lh={1.1}>
+                Rescind
+              </Title>
+              <Text size="sm" c="dimmed">
+                Who lost access, and why
+              </Text>
+            </div>
+          </Group>
+          <ColorScheme />
+        </Group>
+        <Paper p="lg" shadow="sm">
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              signIn.mutate();
+            }}
+          >
+            <Stack>
+              {failed && (
+                <Alert color="red" role="alert" icon={<Icon name="alert" />}>
+                  {failed}
+                </Alert>
+              )}
+              {ways.data?.data.map(({ id, name }) => (
+                <Button
+                  key={id}
+                  component="a"
+                  variant="default"
+                  href={`/auth/${encodeURIComponent(id)}/login?return_to=${encodeURIComponent(location.pathname + location.search)}`}
+                  leftSection={<Icon name="user" size={16} />}
+                >
+                  Sign in with {name}
+                </Button>
+              ))}
+              {(ways.data?.data.length ?? 0) > 0 && <Divider label="or" />}
+              <PasswordInput
+                label="API key"
+                description="An administrator’s or auditor’s key of this installation. It is not kept in the browser."
+                value={key}
+                onChange={({ currentTarget }) => setKey(currentTarget.value)}
+                error={mistake}
+                autoComplete="off"
+                autoFocus
+                required
+                visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the key', tabIndex: 0 }}
+              />
+              <Button type="submit" loading={signIn.isPending} disabled={key.trim() === ''}>
+                Sign in
+              </Button>
+            </Stack>
+          </form>
+        </Paper>
+      </Stack>
+    </Center>
+  );
+}

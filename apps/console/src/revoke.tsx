@@ -1,0 +1,150 @@
+import { Alert, Button, Group, List as Bullets, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { useEffect, useState } from 'react';
+import { api, GRANTS } from './api.js';
+import { Icon } from './icons.js';
+import { useSend } from './queries.js';
+import type { RevokedScope } from './types.js';
+import { count, Refusal, Waiting } from './ui.js';
+
+export interface Whose {
+  provider_id?: string | undefined;
+  user_id?: string | undefined;
+  organization_id?: string | undefined;
+  session_id?: string | undefined;
+}
+
+const inWords = ({ user_id, organization_id, session_id }: Whose): string => {
+  if (session_id) return `of the session ${session_id}`;
+  if (user_id && organization_id) return `of the user ${user_id} within the organization ${organization_id}`;
+  return user_id ? `of the user ${user_id}` : `within the organization ${organization_id}`;
+};
+
+/** Closes a scope by hand; first it is said what that would end (`dry_run`). */
+export function RevokeScope({ whose, close }: { whose: Whose; close: () => void }) {
+  const [reason, setReason] = useState('');
+  const ask = (dry_run: boolean, words: string) =>
+    api<RevokedScope>('POST', `${GRANTS}/revocations`, { ...whose, reason: words, dry_run });
+  const preview = useSend(() => ask(true, 'preview'));
+  const revoke = useSend(() => ask(false, reason.trim()), [GRANTS]);
+  const { mutate: look } = preview;
+  useEffect(() => look(), [look]);
+  const ends = preview.data?.revoked_grants;
+
+  if (revoke.data) {
+    return (
+      <Modal opened onClose={close} title="Revoked">
+        <Stack>
+          <Alert color="teal" icon={<Icon name="check" />}>
+            {grantsEnded(revoke.data.revoked_grants)} ended. Tokens that were issued until now are refused.
+          </Alert>
+          <Button onClick={close}>Close</Button>
+        </Stack>
+      </Modal>
+    );
+  }
+  return (
+    <Modal opened onClose={close} title={`Revoke all access ${inWords(whose)}`} size="lg">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          revoke.mutate();
+        }}
+      >
+        <Stack>
+          {preview.isPending && <Waiting>Looking at what that would end…</Waiting>}
+          <Refusal error={preview.error} />
+          {ends !== undefined && (
+            <Alert
+              color={ends > 0 ? 'orange' : 'gray'}
+              icon={<Icon name="eye" />}
+              title={`${grantsEnded(ends)} would end`}
+            >
+              <Text size="sm">
+                Nothing has been changed so far. Every token that was issued until now is refused as well.
+              </Text>
+              {preview.data!.grant_ids.length > 0 && (
+                <Bullets size="sm" mt="xs" className="mono">
+                  {preview.data!.grant_ids.slice(0, 8).map((id) => (
+                    <Bullets.Item key={id}>{id}</Bullets.Item>
+                  ))}
+                  {ends > 8 && <Bullets.Item>and {count(ends - 8)} more</Bullets.Item>}
+                </Bullets>
+              )}
+            </Alert>
+          )}
+          <TextInput
+            label="Reason"
+            description="Stands on each grant, in the audit, and in what downstream services are told."
+            placeholder="laptop stolen"
+            value={reason}
+            onChange={({ currentTarget }) => setReason(currentTarget.value)}
+            maxLength={200}
+            required
+            data-autofocus
+          />
+          <Refusal error={revoke.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button
+              type="submit"
+              color="red.9"
+              loading={revoke.isPending}
+              disabled={reason.trim() === '' || !preview.data}
+            >
+              Revoke now
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
+
+const grantsEnded = (n: number): string => (n === 1 ? 'One active grant' : `${count(n)} active grants`);
+
+/** Some grants, one by one: nothing else of these people ends. */
+export function RevokeGrants({ ids, close }: { ids: readonly string[]; close: () => void }) {
+  const [reason, setReason] = useState('');
+  const revoke = useSend(async () => {
+    for (const id of ids)
+      await api('POST', `${GRANTS}/grants/${encodeURIComponent(id)}/revoke`, { reason: reason.trim() });
+    return ids.length;
+  }, [GRANTS]);
+  return (
+    <Modal opened onClose={close} title={ids.length === 1 ? 'Revoke this grant' : `Revoke ${count(ids.length)} grants`}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          revoke.mutate(undefined, { onSuccess: close });
+        }}
+      >
+        <Stack>
+          <Text size="sm">
+            This is final. Other access of the same people stays, and so do their tokens; to end all of somebody’s
+            access open their page.
+          </Text>
+          <TextInput
+            label="Reason"
+            placeholder="not needed any more"
+            value={reason}
+            onChange={({ currentTarget }) => setReason(currentTarget.value)}
+            maxLength={200}
+            required
+            data-autofocus
+          />
+          <Refusal error={revoke.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" color="red.9" loading={revoke.isPending} disabled={reason.trim() === ''}>
+              Revoke
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
