@@ -27,6 +27,7 @@ async function digestOfSources() {
 export async function buildConsole() {
   const digest = await digestOfSources();
   if ((await readFile(note, 'utf8').catch(() => '')) === digest) return;
+  process.env.NODE_ENV = 'production'; // also where a test builds it, which has another one
   const { build } = await import('vite');
   await build({
     configFile: false,

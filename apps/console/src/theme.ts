@@ -2,6 +2,20 @@ import { createTheme, type CSSVariablesResolver, type MantineThemeOverride } fro
 
 export const theme: MantineThemeOverride = createTheme({
   primaryColor: 'indigo',
+  colors: {
+    dark: [
+      '#d8dce3',
+      '#b6bcc6',
+      '#8b919c',
+      '#5c6370',
+      '#3b4049',
+      '#30343d',
+      '#23262d',
+      '#1b1d23',
+      '#16181d',
+      '#0f1114',
+    ],
+  },
   primaryShade: 8,
   defaultRadius: 'md',
   autoContrast: true,

@@ -163,11 +163,19 @@ export function Table<T>({
       <tbody>
         {rows.map((row) => (
           <tr key={keyOf(row)}>
-            {columns.map(({ title, cell, narrow }) => (
-              <td key={title} data-label={title} className={narrow ? 'narrow' : undefined}>
-                {cell(row)}
-              </td>
-            ))}
+            {columns.map(({ title, cell, narrow }) => {
+              const content = cell(row);
+              return (
+                <td
+                  key={title}
+                  data-label={title}
+                  data-none={content === '—' || content === null}
+                  className={narrow ? 'narrow' : undefined}
+                >
+                  {content}
+                </td>
+              );
+            })}
           </tr>
         ))}
       </tbody>

@@ -136,8 +136,8 @@ export function Grants() {
           {whose && (
             <Button
               size="xs"
-              variant="outline"
-              color="red.9"
+              variant="light"
+              color="red"
               leftSection={<Icon name="ban" size={14} />}
               onClick={() => setRevoking({ whose })}
             >

@@ -106,7 +106,7 @@ function Details({ provider }: { provider: Provider }) {
           </ToButton>
         }
       />
-      <Stack gap="sm">
+      <Stack gap="sm" hidden={!provider.declared && provider.warnings.length === 0}>
         {provider.declared && (
           <Alert color="gray" icon={<Icon name="scroll" />}>
             It stands in the providers file, and is changed there.
@@ -118,7 +118,7 @@ function Details({ provider }: { provider: Provider }) {
           </Alert>
         ))}
       </Stack>
-      <SimpleGrid cols={{ base: 1, md: 2 }} mt="md">
+      <SimpleGrid cols={{ base: 1, md: 2 }}>
         <Section title="Verified end to end">
           <Paper p="md">
             <CheckList provider={provider} />
@@ -158,7 +158,7 @@ function Details({ provider }: { provider: Provider }) {
                 Its tokens are of an unknown issuer from then on, its webhooks go nowhere, its secrets are gone. What is
                 known of its people stays.
               </Text>
-              <Button color="red.9" variant="outline" onClick={() => setChanging('delete')}>
+              <Button color="red" variant="light" onClick={() => setChanging('delete')}>
                 Delete…
               </Button>
             </Group>
