@@ -13,8 +13,11 @@ import { sealAudit } from './audit-chain.js';
 import { AuditController } from './audit.controller.js';
 import { BackgroundLoop } from './background-loop.js';
 import { CONFIG, type GrantsConfig } from './config.js';
+import { GuardTripsController } from './guard-trips.controller.js';
+import { GuardUndoing } from './guard-undoing.js';
 import { DatabaseProblems } from '#platform/database-problems.js';
 import { Database } from '#platform/database.js';
+import { guardOf } from './domain/guard.js';
 import { EventApplier } from './event-applier.js';
 import { EventsController } from './events.controller.js';
 import { GrantsController } from './grants.controller.js';
@@ -52,6 +55,7 @@ export class AppModule {
       database,
       (providerId) => suspensionRuleOf(providers, providerId),
       config.marking,
+      (providerId) => guardOf(providers.get(providerId)?.guard, config.guard),
       marking,
       metrics,
       logger,
@@ -67,12 +71,13 @@ export class AppModule {
     const leader = new Leader(config.database.url, RELAY_LOCK, logger, (connection, signal) =>
       relay.lead(connection, signal),
     );
+    const undoing = new GuardUndoing(database, config.marking, logger);
     const vitals = new Vitals(database, server, leader, metrics, logger);
     const sealer = new BackgroundLoop('seal the audit', SEAL_EVERY_MS, logger, async () => {
       return (await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK))) === SEAL_CHUNK;
     });
     const lifetime = new Lifetime(
-      { client, producer, providers, database, leader, loops: [marking, sealer, vitals] },
+      { client, producer, providers, database, leader, loops: [marking, undoing, sealer, vitals] },
       config,
       logger,
     );
@@ -108,6 +113,7 @@ export class AppModule {
         EventsController,
         UsersController,
         SetAsideController,
+        GuardTripsController,
         AuditController,
       ],
       providers: [
@@ -116,6 +122,7 @@ export class AppModule {
         { provide: ProviderRegistry, useValue: providers },
         { provide: EventApplier, useValue: applier },
         { provide: MarkingWorker, useValue: marking },
+        { provide: GuardUndoing, useValue: undoing },
         { provide: GrantsMetrics, useValue: metrics },
         { provide: KafkaBatchServer, useValue: server },
         { provide: Lifetime, useValue: lifetime },

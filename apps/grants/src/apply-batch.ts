@@ -4,6 +4,7 @@ import { effectsOf, type SuspensionRule } from '#revocation/effects.js';
 import { type ChangedScopes, changeScopes, type MarkingLimits } from './change-scopes.js';
 import { decodeBatch, type DecodedRecord, type RejectedRecord } from './decode-batch.js';
 import { writeDirectory } from './directory.sql.js';
+import type { GuardOf } from './guard.js';
 import type { OutboxRecord } from './domain/announcements.js';
 import { directoryChanges } from './domain/directory.js';
 import type { SourcedUpdate } from './domain/fold.js';
@@ -15,6 +16,7 @@ import type { Tx } from '#platform/sql.js';
 export interface ApplyOptions {
   suspensionOf: (providerId: string) => SuspensionRule | undefined;
   limits: MarkingLimits;
+  guardOf?: GuardOf;
 }
 
 export interface AppliedBatch extends ChangedScopes {
@@ -36,7 +38,7 @@ export async function applyBatch(
   const { decoded, rejected } = decodeBatch(records);
   const fresh = await insertReceipts(tx, decoded);
   await writeDirectory(tx, directoryChanges(decoded.map(({ event }) => event)));
-  const changed = await changeScopes(tx, updatesOf(decoded, options.suspensionOf), options.limits);
+  const changed = await changeScopes(tx, updatesOf(decoded, options.suspensionOf), options.limits, options.guardOf);
   await setAside(tx, rejected);
   await moveBehind(tx, records);
   return { ...changed, fresh, setAside: rejected, decoded };

@@ -4,7 +4,8 @@ import { type Announcement, announcement, stateRecord } from './domain/announcem
 import { fold, type SourcedUpdate, type Step } from './domain/fold.js';
 import { type Mark, markOf, sameMark } from './domain/mark.js';
 import { countGrants, type Grant, lockGrantsOf, writeMarks } from './grants.sql.js';
-import { enqueueMarking } from './marking-jobs.sql.js';
+import { type GuardOf, type Held, holdBursts, type Trip } from './guard.js';
+import { enqueueMarking, holdMarking, lockHeldJobs } from './marking-jobs.sql.js';
 import { enqueue } from './outbox.sql.js';
 import { insertRevocations } from './revocations.sql.js';
 import { insertClosings, lockScopes, readScopes, writeScopes } from './scopes.sql.js';
@@ -22,19 +23,27 @@ export interface ChangedScopes {
   marked: { id: string; mark: Mark | undefined }[];
   /** Scopes whose grants a job will mark. */
   deferred: Scope[];
+  /** How many scopes' marks wait until somebody has decided about a mass deprovisioning, and the trips that are new. */
+  held: number;
+  tripped: Trip[];
 }
+
+const UNGUARDED: GuardOf = () => undefined;
 
 /**
  * Merges updates into their scopes, and does all that follows: marks, audit, announcements. By events and by hand alike.
- * Rows are locked in one order everywhere (scopes by key, jobs by key, grants by id), so nobody waits in a circle; the
- * outbox is written while the scopes are locked, so its order is the order of their states.
+ * Rows are locked in one order everywhere (scopes by key, guards by provider, jobs by key, grants by id), so nobody waits
+ * in a circle; the outbox is written while the scopes are locked, so its order is the order of their states.
+ *
+ * @param guardOf makes the marks of a mass deprovisioning wait, and nothing else; by hand there is none
  */
 export async function changeScopes(
   tx: Tx,
   updates: readonly SourcedUpdate[],
   limits: MarkingLimits,
+  guardOf = UNGUARDED,
 ): Promise<ChangedScopes> {
-  if (updates.length === 0) return { steps: [], announced: 0, marked: [], deferred: [] };
+  if (updates.length === 0) return { steps: [], announced: 0, marked: [], deferred: [], held: 0, tripped: [] };
   const stored = await lockScopes(
     tx,
     updates.map(({ scope }) => scope),
@@ -45,13 +54,17 @@ export async function changeScopes(
   const explained = await insertClosings(tx, closings);
 
   const touched = touchedScopes(updates, explained, steps);
-  const { inline, deferred } = await divide(tx, touched, limits);
+  const { byScope, tripped } = await heldScopes(tx, touched, steps, guardOf);
+  const held = touched.filter((scope) => byScope.has(keyOf(scope)));
+  await holdMarking(tx, held, byScope);
+  const free = touched.filter((scope) => !byScope.has(keyOf(scope)));
+  const { inline, deferred } = await divide(tx, free, limits);
   await enqueueMarking(tx, deferred);
   const { grants, marked } = await markGrantsOf(tx, inline);
 
   await appendAudit(tx, [...steps.flatMap(auditOfStep), ...marked.flatMap(auditOfMark)]);
   const now = new Date();
-  const late = new Set(deferred.map(keyOf));
+  const late = new Set([...deferred, ...held].map(keyOf));
   const announcements = steps
     .filter(({ ends }) => ends)
     .map((step) => {
@@ -63,7 +76,15 @@ export async function changeScopes(
     changes.map((change) => stateRecord(change, now)),
     announcements,
   );
-  return { steps, announced: announcements.length, marked, deferred };
+  return { steps, announced: announcements.length, marked, deferred, held: held.length, tripped };
+}
+
+/** By what these steps trip, and by what was held before: whatever else an event says of such a scope waits as well. */
+async function heldScopes(tx: Tx, touched: readonly Scope[], steps: readonly Step[], guardOf: GuardOf): Promise<Held> {
+  if (guardOf === UNGUARDED) return { byScope: new Map(), tripped: [] };
+  const { byScope, tripped } = await holdBursts(tx, steps, guardOf);
+  const before = await lockHeldJobs(tx, touched.map(keyOf));
+  return { byScope: new Map([...byScope, ...before]), tripped };
 }
 
 /** A reader of an announcement finds the state that belongs to it, so the states go first. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guardLimits } from '#contracts/identity-provider.js';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { namedSecrets, serviceSettings } from '#platform/config.js';
@@ -25,6 +26,11 @@ export const grantsConfig = z
     MARK_INLINE: z.coerce.number().int().positive().default(5_000),
     /** Grants that a job marks in one transaction. */
     MARK_CHUNK: z.coerce.number().int().positive().default(5_000),
+    /** More people than this shut out by events within the window: the marks wait for a person. 0: there is no guard. */
+    GUARD_MAX_USERS: z.coerce.number().pipe(guardLimits.shape.max_users.unwrap()).default(1_000),
+    /** The same, as a share of the users that are known; from 50 of them on. */
+    GUARD_MAX_SHARE: z.coerce.number().pipe(guardLimits.shape.max_share.unwrap()).default(0.25),
+    GUARD_WINDOW_SECONDS: z.coerce.number().pipe(guardLimits.shape.window_seconds.unwrap()).default(3_600),
   })
   .transform((env) => ({
     host: env.HOST,
@@ -40,6 +46,11 @@ export const grantsConfig = z
     heartbeatIntervalMs: env.HEARTBEAT_INTERVAL_MS,
     batchRecords: env.BATCH_RECORDS,
     marking: { inline: env.MARK_INLINE, chunk: env.MARK_CHUNK },
+    guard: {
+      maxUsers: env.GUARD_MAX_USERS,
+      maxShare: env.GUARD_MAX_SHARE,
+      windowMs: env.GUARD_WINDOW_SECONDS * 1000,
+    },
   }));
 
 export type GrantsConfig = z.infer<typeof grantsConfig>;

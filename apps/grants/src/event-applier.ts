@@ -3,6 +3,7 @@ import type { Logger } from '#platform/logging.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { applyBatch, moveBehind, setAside } from './apply-batch.js';
 import type { MarkingLimits } from './change-scopes.js';
+import type { GuardOf } from './guard.js';
 import type { Database } from '#platform/database.js';
 import { codeOf, isUnstorable } from '#platform/database-errors.js';
 import type { GrantsMetrics } from './grants-metrics.js';
@@ -14,6 +15,7 @@ export class EventApplier {
     private readonly database: Database,
     private readonly suspensionOf: (providerId: string) => SuspensionRule | undefined,
     private readonly limits: MarkingLimits,
+    private readonly guardOf: GuardOf,
     private readonly marking: Pick<MarkingWorker, 'wake'>,
     private readonly metrics: GrantsMetrics,
     private readonly logger: Logger,
@@ -23,7 +25,7 @@ export class EventApplier {
   async apply(records: readonly ConsumedRecord[]): Promise<void> {
     const { topic, partition, offset } = records[0]!;
     const startedAt = performance.now();
-    const options = { suspensionOf: this.suspensionOf, limits: this.limits };
+    const options = { suspensionOf: this.suspensionOf, limits: this.limits, guardOf: this.guardOf };
     try {
       const applied = await this.database.transaction((tx) => applyBatch(tx, records, options));
       if (applied.deferred.length > 0) this.marking.wake();
@@ -41,10 +43,17 @@ export class EventApplier {
           announced: applied.announced,
           grants_marked: applied.marked.length,
           marking_deferred: applied.deferred.length,
+          marking_held: applied.held,
           duration_ms: Math.round(durationMs * 10) / 10,
         },
         'batch applied',
       );
+      for (const { id, providerId, allowedUsers, windowMs } of applied.tripped) {
+        this.logger.warn(
+          { trip_id: id, provider_id: providerId, allowed_users: allowedUsers, window_seconds: windowMs / 1000 },
+          'mass deprovisioning: marks wait for POST /v1/guard-trips/<id>/confirm or /undo; access is refused meanwhile',
+        );
+      }
     } catch (error) {
       if (!isUnstorable(error)) throw error;
       await this.applyOneByOne(records, error);

@@ -16,6 +16,7 @@ export class GrantsMetrics {
   private readonly outboxRows: Gauge;
   private readonly waiting: Gauge<'reason'>;
   private readonly jobs: Gauge;
+  private readonly pausedTrips: Gauge;
   private readonly lag: Gauge<'topic'>;
   private readonly leading: Gauge;
 
@@ -87,6 +88,11 @@ export class GrantsMetrics {
       help: 'Scopes that are closed or opened and whose grants are not all marked yet.',
       registers,
     });
+    this.pausedTrips = new Gauge({
+      name: 'rescind_guard_trips_paused',
+      help: 'Mass deprovisionings whose marks wait until somebody has confirmed or undone them.',
+      registers,
+    });
     this.lag = new Gauge({
       name: 'rescind_consumer_lag_records',
       help: 'Records that the group has not committed yet.',
@@ -134,6 +140,7 @@ export class GrantsMetrics {
     outbox: { seconds: number; rows: number };
     waiting: readonly { reason: string; n: string }[];
     jobs: number;
+    pausedTrips: number;
     leading: boolean;
   }): void {
     this.outboxAge.set(vitals.outbox.seconds);
@@ -141,6 +148,7 @@ export class GrantsMetrics {
     this.waiting.reset();
     for (const { reason, n } of vitals.waiting) this.waiting.set({ reason }, Number(n));
     this.jobs.set(vitals.jobs);
+    this.pausedTrips.set(vitals.pausedTrips);
     this.leading.set(vitals.leading ? 1 : 0);
   }
 

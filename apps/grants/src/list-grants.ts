@@ -12,9 +12,8 @@ type GrantQuery = z.output<typeof grantQuery>;
 /** A grant's mark says what the rule says, unless a job has still to write it. */
 const UNSETTLED = `exists (
   select 1 from marking_jobs j
-  where j.provider_id = g.provider_id and (j.user_id is null or j.user_id = g.user_id)
-    and (j.organization_id is null or j.organization_id = g.organization_id)
-    and (j.session_id is null or j.session_id = g.session_id))`;
+  where j.scope_key in (g.provider_id || '/user:' || g.user_id, g.provider_id || '/org:' || g.organization_id,
+    g.provider_id || '/membership:' || g.user_id || ':' || g.organization_id, g.provider_id || '/session:' || g.session_id))`;
 const VOID = '(g.revoked_at is not null or g.hand_revoked_at is not null)';
 const CANDIDATES = {
   active: `(not ${VOID} or ${UNSETTLED}) and (g.expires_at is null or g.expires_at > $1)`,

@@ -3,6 +3,7 @@ import { scopeStateData } from '#contracts/revocation.js';
 import { openApi, type Operation } from '#platform/open-api.js';
 import { accessAnswer, accessQuestion } from './access.controller.js';
 import { auditQuery, auditView } from './audit.controller.js';
+import { decision, tripQuery, tripView } from './guard-trips.controller.js';
 import { eventQuery, eventView, eventWithBody } from './events.controller.js';
 import { grantView } from './grant-view.js';
 import { grantQuery, handRevocation, idempotencyKey, newGrant } from './grants.controller.js';
@@ -141,6 +142,25 @@ export const GRANTS_OPEN_API = openApi(
       body: redriveRequest,
       responses: ok('How many were sent.', z.object({ reason: z.string(), redriven: z.int() })),
       problems: { ...INVALID, ...AWAY },
+    },
+    list('/v1/guard-trips', 'listGuardTrips', 'Mass deprovisionings, newest first', tripQuery, tripView),
+    {
+      method: 'post',
+      path: '/v1/guard-trips/{id}/confirm',
+      operationId: 'confirmGuardTrip',
+      summary: 'It was meant: the marks are written',
+      body: decision,
+      responses: ok('The trip, confirmed; also where it was already.', tripView),
+      problems: { ...INVALID, 404: ['guard_trip_unknown'], 409: ['guard_trip_decided'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/v1/guard-trips/{id}/undo',
+      operationId: 'undoGuardTrip',
+      summary: 'It was a mistake: what can be opened again is opened, with this moment; tombstones stay',
+      body: decision,
+      responses: ok('The trip, undone; scopes are re-opened within moments, see `reopened`.', tripView),
+      problems: { ...INVALID, 404: ['guard_trip_unknown'], 409: ['guard_trip_decided'], ...AWAY },
     },
     list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQuery, auditView),
   ],

@@ -198,3 +198,13 @@ export async function readScopesOfUser(
   );
   return rows.map((row) => ({ scope: scopeOfRow(row), state: stateOfRow(row) }));
 }
+
+/** What some scopes are of. */
+export async function readScopeIds(tx: Tx, keys: readonly ScopeKey[]): Promise<Scope[]> {
+  const rows = await rowsOf<ScopeIdRow>(
+    tx,
+    `select scope_key, provider_id, kind, user_id, organization_id, session_id from scopes where scope_key = any($1)`,
+    [keys],
+  );
+  return rows.map(scopeOfRow);
+}

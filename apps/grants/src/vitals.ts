@@ -5,6 +5,7 @@ import { forgetIdempotencyKeys } from './create-grant.js';
 import type { Database } from '#platform/database.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import type { Leader } from '#platform/leader.js';
+import { countPausedTrips, forgetGuardClosings } from './guard.sql.js';
 import { countMarkingJobs } from './marking-jobs.sql.js';
 import { outboxAge } from './outbox.sql.js';
 import { countWaiting } from './set-aside.sql.js';
@@ -27,16 +28,18 @@ export class Vitals extends BackgroundLoop {
   ) {
     let forgotAt = 0;
     super('take the vital signs', EVERY_MS, logger, async () => {
-      const [outbox, waiting, jobs] = await database.read(async (tx) => [
+      const [outbox, waiting, jobs, pausedTrips] = await database.read(async (tx) => [
         await outboxAge(tx),
         await countWaiting(tx),
         await countMarkingJobs(tx),
+        await countPausedTrips(tx),
       ]);
       this.outbox = outbox;
       this.jobs = jobs;
-      metrics.observed({ outbox, waiting, jobs, leading: leader.state === 'leader' });
+      metrics.observed({ outbox, waiting, jobs, pausedTrips, leading: leader.state === 'leader' });
       if (Date.now() - forgotAt > FORGET_EVERY_MS) {
         await database.transaction(forgetIdempotencyKeys);
+        await database.transaction(forgetGuardClosings);
         forgotAt = Date.now();
       }
       for (const [topic, partitions] of Object.entries(await server.lag())) {
