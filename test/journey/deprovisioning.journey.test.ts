@@ -264,7 +264,10 @@ describe('shuffled histories', () => {
   };
 
   /** A provider of its own for each history, so that none knows of the others. */
-  async function newProvider(index: number): Promise<{ id: string; issuer: string; url: string; secret: string }> {
+  async function newProvider(
+    index: number,
+    settings: Json = {},
+  ): Promise<{ id: string; issuer: string; url: string; secret: string }> {
     const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const issuer = `${base}/issuer/${randomBytes(6).toString('hex')}`;
     const made = await client.api('portal', 'POST', '/v1/identity-providers', {
@@ -275,6 +278,7 @@ describe('shuffled histories', () => {
       client_id: `client_${index}`,
       audience_policy: 'bound_by_keys',
       claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
+      ...settings,
     });
     expect(made.status).toBe(201);
     const id = String(made.body['id']);
@@ -343,6 +347,60 @@ describe('shuffled histories', () => {
       }
     },
   );
+
+  test('shadow mode: nothing ends, it is written down what would have, and it ends once the provider is enforced', async () => {
+    const provider = await newProvider(99, { mode: 'shadow' });
+    const grant = await client.makeGrant({ provider_id: provider.id, user_id: 'user_s' });
+    expect(grant.status).toBe(201);
+    const token = mint(provider.issuer, { sub: 'user_s', sid: 's', iat: Math.floor(Date.now() / 1_000) });
+    const stays = mint(provider.issuer, { sub: 'user_t', sid: 't', iat: Math.floor(Date.now() / 1_000) });
+    await becomes(token, 'active');
+    const gone = {
+      id: `event_${provider.id}`,
+      event: 'user.deleted',
+      data: { id: 'user_s' },
+      created_at: new Date(Date.now() + 1_000).toISOString(),
+    };
+    await eventually(
+      () => client.deliver(gone, provider),
+      (status) => status === 200,
+    );
+    const path = `/v1/shadow-revocations?provider_id=${provider.id}`;
+    const { body } = await eventually(
+      () => client.api('grants', 'GET', path),
+      (answer) => (answer.body['data'] as Json[]).length === 1,
+    );
+    expect((body['data'] as Json[])[0]).toMatchObject({
+      scope: `${provider.id}/user:user_s`,
+      reason: 'user_deprovisioned',
+      source_event_id: gone.id,
+      grants: 1,
+      sent_again_at: null,
+    });
+    // Of the same key, so in the same partition and later: where this one is known, the other has been passed.
+    const enforced = await newProvider(98);
+    const behind = mint(enforced.issuer, { sub: 'user_s', sid: 's', iat: Math.floor(Date.now() / 1_000) });
+    await eventually(
+      () => client.deliver({ ...gone, id: `event_${enforced.id}` }, enforced),
+      (status) => status === 200,
+    );
+    await becomes(behind, 'user_deprovisioned');
+    expect([await client.verdict(token), (await client.grantOf(String(grant.body['id'])))['status']]).toEqual([
+      'active',
+      'active',
+    ]);
+
+    const switched = await client.api('portal', 'PATCH', `/v1/identity-providers/${provider.id}`, { mode: 'enforced' });
+    expect(switched.status).toBe(200);
+    await becomes(token, 'user_deprovisioned');
+    await eventually(
+      () => client.grantOf(String(grant.body['id'])),
+      ({ status }) => status === 'revoked',
+    );
+    expect(await client.verdict(stays)).toBe('active');
+    const back = await client.api('portal', 'PATCH', `/v1/identity-providers/${provider.id}`, { mode: 'shadow' });
+    expect([back.status, back.body['code']]).toEqual([409, 'mode_locked']);
+  });
 });
 
 describe('a process is killed', () => {

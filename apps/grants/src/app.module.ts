@@ -30,6 +30,8 @@ import { GRANTS_OPEN_API } from './open-api.js';
 import { Relay } from './relay.js';
 import { RevocationsController } from './revocations.controller.js';
 import { SetAsideController } from './set-aside.controller.js';
+import { ShadowRelease } from './shadow.js';
+import { ShadowRevocationsController } from './shadow-revocations.controller.js';
 import { SignInsConsumer } from './sign-ins.consumer.js';
 import { UsersController } from './users.controller.js';
 import { Vitals } from './vitals.js';
@@ -53,6 +55,7 @@ export class AppModule {
     const marking = new MarkingWorker(database, config.marking.chunk, metrics, logger);
     const applier = new EventApplier(
       database,
+      providers,
       (providerId) => suspensionRuleOf(providers, providerId),
       config.marking,
       (providerId) => guardOf(providers.get(providerId)?.guard, config.guard),
@@ -71,13 +74,15 @@ export class AppModule {
     const leader = new Leader(config.database.url, RELAY_LOCK, logger, (connection, signal) =>
       relay.lead(connection, signal),
     );
+    const release = new ShadowRelease(database, providers, logger);
+    providers.onChange(() => release.wake());
     const undoing = new GuardUndoing(database, config.marking, logger);
     const vitals = new Vitals(database, server, leader, metrics, logger);
     const sealer = new BackgroundLoop('seal the audit', SEAL_EVERY_MS, logger, async () => {
       return (await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK))) === SEAL_CHUNK;
     });
     const lifetime = new Lifetime(
-      { client, producer, providers, database, leader, loops: [marking, undoing, sealer, vitals] },
+      { client, producer, providers, database, leader, loops: [marking, undoing, release, sealer, vitals] },
       config,
       logger,
     );
@@ -114,6 +119,7 @@ export class AppModule {
         UsersController,
         SetAsideController,
         GuardTripsController,
+        ShadowRevocationsController,
         AuditController,
       ],
       providers: [

@@ -1,6 +1,7 @@
 import { type Topic, TOPICS } from '#contracts/topics.js';
+import type { WorkOSEvent } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
-import { effectsOf, type SuspensionRule } from '#revocation/effects.js';
+import { effectsOf, type SuspensionRule, wouldBeEffectsOf } from '#revocation/effects.js';
 import { type ChangedScopes, changeScopes, type MarkingLimits } from './change-scopes.js';
 import { decodeBatch, type DecodedRecord, type RejectedRecord } from './decode-batch.js';
 import { writeDirectory } from './directory.sql.js';
@@ -10,6 +11,7 @@ import { directoryChanges } from './domain/directory.js';
 import type { SourcedUpdate } from './domain/fold.js';
 import { enqueue, movePosition } from './outbox.sql.js';
 import { insertReceipts } from './receipts.sql.js';
+import { recordShadow } from './shadow.js';
 import { headerBytes, insertSetAside } from './set-aside.sql.js';
 import type { Tx } from '#platform/sql.js';
 
@@ -34,19 +36,32 @@ export async function applyBatch(
   tx: Tx,
   records: readonly ConsumedRecord[],
   options: ApplyOptions,
+  { decoded, rejected } = decodeBatch(records),
 ): Promise<AppliedBatch> {
-  const { decoded, rejected } = decodeBatch(records);
   const fresh = await insertReceipts(tx, decoded);
   await writeDirectory(tx, directoryChanges(decoded.map(({ event }) => event)));
-  const changed = await changeScopes(tx, updatesOf(decoded, options.suspensionOf), options.limits, options.guardOf);
+  const events = decoded.map(({ event }) => event);
+  await recordShadow(
+    tx,
+    sourcedUpdates(
+      events.filter(({ shadow }) => shadow),
+      wouldBeEffectsOf,
+      options,
+    ),
+  );
+  const changed = await changeScopes(tx, sourcedUpdates(events, effectsOf, options), options.limits, options.guardOf);
   await setAside(tx, rejected);
   await moveBehind(tx, records);
   return { ...changed, fresh, setAside: rejected, decoded };
 }
 
-function updatesOf(decoded: readonly DecodedRecord[], suspensionOf: ApplyOptions['suspensionOf']): SourcedUpdate[] {
-  return decoded.flatMap(({ event }) =>
-    effectsOf(event, suspensionOf(event.providerId)).map((update) => ({
+function sourcedUpdates(
+  events: readonly WorkOSEvent[],
+  meaning: typeof effectsOf,
+  { suspensionOf }: ApplyOptions,
+): SourcedUpdate[] {
+  return events.flatMap((event) =>
+    meaning(event, suspensionOf(event.providerId)).map((update) => ({
       ...update,
       source: { eventId: event.id, occurredAt: event.occurredAt, actor: null },
     })),

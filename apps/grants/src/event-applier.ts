@@ -1,7 +1,9 @@
 import type { ConsumedRecord } from '#kafka/record.js';
 import type { Logger } from '#platform/logging.js';
+import type { ProviderRegistry } from '#providers/registry.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { applyBatch, moveBehind, setAside } from './apply-batch.js';
+import { decodeBatch } from './decode-batch.js';
 import type { MarkingLimits } from './change-scopes.js';
 import type { GuardOf } from './guard.js';
 import type { Database } from '#platform/database.js';
@@ -9,10 +11,14 @@ import { codeOf, isUnstorable } from '#platform/database-errors.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import type { MarkingWorker } from './marking-worker.js';
 
+/** Then the batch is given back, and comes again. */
+const PROVIDERS_TIMEOUT_MS = 5_000;
+
 /** Takes batches of `workos.events` into the database. */
 export class EventApplier {
   constructor(
     private readonly database: Database,
+    private readonly providers: Pick<ProviderRegistry, 'settle'>,
     private readonly suspensionOf: (providerId: string) => SuspensionRule | undefined,
     private readonly limits: MarkingLimits,
     private readonly guardOf: GuardOf,
@@ -26,8 +32,11 @@ export class EventApplier {
     const { topic, partition, offset } = records[0]!;
     const startedAt = performance.now();
     const options = { suspensionOf: this.suspensionOf, limits: this.limits, guardOf: this.guardOf };
+    const batch = decodeBatch(records);
+    // What an event means depends on its provider: one that is not known yet is waited for, with this partition alone.
+    await this.providers.settle(new Set(batch.decoded.map(({ event }) => event.providerId)), PROVIDERS_TIMEOUT_MS);
     try {
-      const applied = await this.database.transaction((tx) => applyBatch(tx, records, options));
+      const applied = await this.database.transaction((tx) => applyBatch(tx, records, options, batch));
       if (applied.deferred.length > 0) this.marking.wake();
       const durationMs = performance.now() - startedAt;
       this.metrics.batchApplied(applied, durationMs, Date.now());

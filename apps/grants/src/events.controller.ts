@@ -21,8 +21,8 @@ export const eventView = z.object({
   id: z.string(),
   provider_id: z.string(),
   type: z.string(),
-  /** Whether events like this one change who has access. */
-  outcome: z.enum(['applied', 'no_effect', 'unknown_type']),
+  /** Whether events like this one change who has access; shadow: it would, were its provider enforced. */
+  outcome: z.enum(['applied', 'no_effect', 'unknown_type', 'shadow']),
   user_id: z.string().nullable(),
   organization_id: z.string().nullable(),
   occurred_at: z.string().nullable(),

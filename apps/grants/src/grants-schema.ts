@@ -1,5 +1,6 @@
 import type { DatabaseSchema } from '#platform/database.js';
 import { CreateGrants1767225600000 } from './migrations/1767225600000-create-grants.js';
+import { AddShadow1795737600002 } from './migrations/1795737600002-add-shadow.js';
 import { AddGuard1795737600001 } from './migrations/1795737600001-add-guard.js';
 
 /** The number of grants in the two-number keys of advisory locks. */
@@ -7,7 +8,7 @@ const LOCK_SPACE = 0x5e5c1d;
 
 export const GRANTS_SCHEMA: DatabaseSchema = {
   name: 'grants',
-  migrations: [CreateGrants1767225600000, AddGuard1795737600001],
+  migrations: [CreateGrants1767225600000, AddGuard1795737600001, AddShadow1795737600002],
   migrationLock: [LOCK_SPACE, 1],
 };
 

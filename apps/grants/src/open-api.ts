@@ -10,6 +10,7 @@ import { grantQuery, handRevocation, idempotencyKey, newGrant } from './grants.c
 import { pageOf } from './paging.js';
 import { reinstatementRequest, revocationQuery, revocationRequest, revocationView } from './revocations.controller.js';
 import { redriveRequest, setAsideQuery, setAsideView } from './set-aside.controller.js';
+import { shadowQuery, shadowView } from './shadow-revocations.controller.js';
 import { userDetails, userQuery, userView } from './users.controller.js';
 
 const AWAY = { 503: ['database_unavailable'] } as const;
@@ -162,6 +163,13 @@ export const GRANTS_OPEN_API = openApi(
       responses: ok('The trip, undone; scopes are re-opened within moments, see `reopened`.', tripView),
       problems: { ...INVALID, 404: ['guard_trip_unknown'], 409: ['guard_trip_decided'], ...AWAY },
     },
+    list(
+      '/v1/shadow-revocations',
+      'listShadowRevocations',
+      'What providers in shadow mode would have ended, newest first',
+      shadowQuery,
+      shadowView,
+    ),
     list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQuery, auditView),
   ],
 );

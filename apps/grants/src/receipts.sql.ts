@@ -2,15 +2,16 @@ import { effectsOf } from '#revocation/effects.js';
 import { type DecodedRecord, subjectOf } from './decode-batch.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
-export type Outcome = 'applied' | 'no_effect' | 'unknown_type';
+export type Outcome = 'applied' | 'no_effect' | 'unknown_type' | 'shadow';
 
 /**
  * Keeps each event as it came first; answers those that were not there. What comes again changes nothing, and would not
- * even if it were not recognised: this saves work and tells people what happened.
+ * even if it were not recognised: this saves work and tells people what happened. Only what came in shadow mode at first is
+ * noted as applied when it comes to be.
  */
 export async function insertReceipts(tx: Tx, records: readonly DecodedRecord[]): Promise<number> {
   if (records.length === 0) return 0;
-  const inserted = await rowsOf(
+  const inserted = await rowsOf<{ event_id: string; provider_id: string }>(
     tx,
     `insert into receipts
        (event_id, provider_id, type, outcome, user_id, organization_id, occurred_at, received_at, topic, partition,
@@ -21,7 +22,7 @@ export async function insertReceipts(tx: Tx, records: readonly DecodedRecord[]):
        $9::text[], $10::int[], $11::bigint[], $12::bytea[])
        as n (event_id, provider_id, type, outcome, user_id, organization_id, occurred_at, received_at, topic,
          partition, kafka_offset, value)
-     on conflict (event_id, provider_id) do nothing returning 1`,
+     on conflict (event_id, provider_id) do nothing returning event_id, provider_id`,
     columns(
       [...records].sort(byEventId),
       ({ event }) => event.id,
@@ -38,11 +39,34 @@ export async function insertReceipts(tx: Tx, records: readonly DecodedRecord[]):
       ({ record }) => record.value,
     ),
   );
+  const fresh = new Set(inserted.map((row) => idOf(row.provider_id, row.event_id)));
+  await leaveShadow(
+    tx,
+    records.map(({ event }) => event).filter((event) => !event.shadow && !fresh.has(idOf(event.providerId, event.id))),
+  );
   return inserted.length;
+}
+
+const idOf = (providerId: string, eventId: string): string => `${providerId}/${eventId}`;
+
+async function leaveShadow(tx: Tx, again: readonly DecodedRecord['event'][]): Promise<void> {
+  if (again.length === 0) return;
+  await tx.query(
+    `update receipts r set outcome = n.outcome
+     from unnest($1::text[], $2::text[], $3::text[]) as n (event_id, provider_id, outcome)
+     where r.event_id = n.event_id and r.provider_id = n.provider_id and r.outcome = 'shadow'`,
+    columns(
+      again,
+      ({ id }) => id,
+      ({ providerId }) => providerId,
+      outcomeOf,
+    ),
+  );
 }
 
 /** What came of an event, as far as the event itself says; a suspension rule may give a `user.updated` more meaning. */
 export function outcomeOf(event: DecodedRecord['event']): Outcome {
+  if (event.shadow) return 'shadow';
   if (event.type === 'unknown') return 'unknown_type';
   return effectsOf(event).length > 0 ? 'applied' : 'no_effect';
 }

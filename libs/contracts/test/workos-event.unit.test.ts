@@ -8,6 +8,7 @@ import {
   encodeWorkOSRecord,
   KNOWN_TYPES,
   readWorkOSEnvelope,
+  withoutShadow,
 } from '#contracts/workos-event.js';
 
 /** Events as WorkOS's OpenAPI specification shapes them. */
@@ -171,4 +172,15 @@ describe('moments', () => {
   test.each([NEVER, FOR_EVER, 0, 1_774_000_000_123])('%p comes back from the wire', (moment) =>
     expect(momentFromWire(momentToWire(moment))).toBe(moment),
   );
+});
+
+test.each([
+  { id: 'event_1', event: 'user.deleted', data: { id: 'user_a' }, created_at: '2026-03-01T09:00:00.000Z' },
+  { id: 'event,"shadow":true,', event: 'x,"data":', data: { id: ',"shadow":true,', n: 1 } },
+])('taken out of shadow, a record is byte for byte what it would have been: %j', (event) => {
+  const raw = Buffer.from(JSON.stringify(event).replace('{', '{ "shadow":true,'));
+  const of = (mode: 'shadow' | 'enforced'): Buffer =>
+    encodeWorkOSRecord(raw, readWorkOSEnvelope(raw), { id: 'idp_1', mode }, new Date(0));
+  expect(String(withoutShadow(of('shadow')))).toBe(String(of('enforced')));
+  expect(() => withoutShadow(of('enforced'))).toThrow('not a record of an event in shadow mode');
 });

@@ -23,7 +23,7 @@ export class CompactedView<T> {
   private undecodableRecords = 0;
 
   constructor(
-    client: KafkaClient,
+    private readonly client: KafkaClient,
     private readonly options: CompactedViewOptions<T>,
   ) {
     this.logger = options.logger ?? client.logger;
@@ -38,6 +38,12 @@ export class CompactedView<T> {
   /** Resolves once reading has begun; see {@link ready}. */
   start(): Promise<void> {
     return this.reader.start();
+  }
+
+  /** Resolves once the view holds everything that the topic holds now. Throws `BrokerUnavailable`. */
+  async upToNow(): Promise<void> {
+    const { topic } = this.options;
+    await this.reader.reached(topic, await this.client.endOffsets(topic));
   }
 
   isReady(): boolean {

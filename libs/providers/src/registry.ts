@@ -41,6 +41,25 @@ export class ProviderRegistry {
     return this.view.isReady();
   }
 
+  /**
+   * Resolves once it is certain of each id whether there is such a provider: it is known, or everything was read that was
+   * published until now. An event names only providers that were published before it, so what is still unknown then
+   * was removed. Throws after `timeoutMs`: not known yet is neither "none" nor any guess at its settings.
+   */
+  async settle(ids: Iterable<string>, timeoutMs: number): Promise<void> {
+    if ([...ids].every((id) => this.view.has(id))) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new Error(`the identity providers could not be read to the end within ${timeoutMs} ms`);
+      timer = setTimeout(() => reject(error), timeoutMs);
+    });
+    try {
+      await Promise.race([this.view.upToNow(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   get(id: string): IdentityProviderData | undefined {
     return this.view.get(id);
   }
