@@ -25,18 +25,6 @@ export default {
       globalSetup: '<rootDir>/libs/testing/jest-global-setup.mjs',
       globalTeardown: '<rootDir>/libs/testing/jest-global-teardown.mjs',
     },
-    // Run by itself, by `npm run test:brokers`.
-    ...(process.env.TEST_BROKERS
-      ? [
-          {
-            ...base,
-            displayName: 'brokers',
-            testMatch: ['<rootDir>/libs/**/*.brokers.test.ts'],
-            globalSetup: '<rootDir>/libs/testing/jest-global-setup.mjs',
-            globalTeardown: '<rootDir>/libs/testing/jest-global-teardown.mjs',
-          },
-        ]
-      : []),
     { ...base, displayName: 'journey', testMatch: ['<rootDir>/test/**/*.journey.test.ts'] },
   ],
 };

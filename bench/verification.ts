@@ -1,6 +1,7 @@
 import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { Heartbeats } from '../apps/token-verification/src/domain/heartbeats.js';
 import { RevocationView } from '../apps/token-verification/src/domain/revocation-view.js';
 import { KeySet } from '../apps/token-verification/src/keys/key-set.js';
 import { VerifiedCache } from '../apps/token-verification/src/verified-cache.js';
@@ -153,10 +154,11 @@ function verifierWith(jwk: object, capacity: number): Verifier {
     now: Date.now,
     logger: { warn() {}, info() {} },
   });
-  view.takeHeartbeat({ at: new Date().toISOString(), applied: {} }, performance.now());
+  const heartbeats = new Heartbeats();
+  heartbeats.take(0, { at: new Date().toISOString(), partitions: 1, applied: {} }, performance.now());
   return new Verifier({
     view,
-    isFresh: () => view.ageMs(Date.now(), performance.now()) < 3_600_000,
+    isFresh: () => heartbeats.ageMs(Date.now(), performance.now()) < 3_600_000,
     providersOf: (issuer) => (issuer === ISSUER ? PROVIDERS : []),
     isCurrent: (provider) => provider === PROVIDERS[0],
     keysOf: () => keys,

@@ -8,6 +8,7 @@ import { keyOf } from '#revocation/scope.js';
 import { sameState } from '#revocation/scope-state.js';
 import { stateFromWire } from '#revocation/wire.js';
 import { type FuzzTarget, jsonNear, unlessRefused } from '#testing/fuzz.js';
+import { Heartbeats } from '../../apps/token-verification/src/domain/heartbeats.js';
 import { RevocationView } from '../../apps/token-verification/src/domain/revocation-view.js';
 import { makeIssuer, providerOf } from '../../apps/token-verification/test/issuer.js';
 import { WORKOS_EVENTS } from './samples.js';
@@ -45,7 +46,7 @@ const eventRecord: FuzzTarget = {
 };
 
 const states = [
-  recordOf(HEARTBEAT_TYPE, { at: '2026-01-01T00:00:00.000Z', applied: { 0: '12', 1: '7' } }),
+  recordOf(HEARTBEAT_TYPE, { at: '2026-01-01T00:00:00.000Z', partitions: 2, applied: { 0: '12', 1: '7' } }),
   ...['infinity', '2026-03-01T09:00:00.000Z'].map((closed_at) =>
     recordOf(SCOPE_STATE_TYPE, {
       scope: 'p/user:u',
@@ -68,12 +69,13 @@ const stateRecord: FuzzTarget = {
   check(input) {
     const record = unlessRefused(Rejected, () => decodeStateRecord(input));
     if (record === undefined) return;
-    const view = new RevocationView();
     if (record.kind === 'heartbeat') {
-      view.takeHeartbeat(record.data, 0);
-      strictEqual(Number.isNaN(view.ageMs(0, 0)), false);
+      const heartbeats = new Heartbeats();
+      heartbeats.take(0, record.data, 0);
+      strictEqual(Number.isNaN(heartbeats.ageMs(0, 0)), false);
       return;
     }
+    const view = new RevocationView();
     const state = stateFromWire(record.data);
     for (const moment of [state.closedAt, state.openedAt, state.tokensBefore]) strictEqual(Number.isNaN(moment), false);
     view.takeState(record.data);

@@ -432,7 +432,7 @@ describe('a process is killed', () => {
     await eventually(
       () => client.grantOf(String(grant.body['id'])),
       ({ status }) => status === 'revoked',
-      40_000,
+      60_000,
     );
   });
 
@@ -451,7 +451,7 @@ describe('a process is killed', () => {
             created_at: new Date().toISOString(),
           }),
         (status) => status === 200,
-        40_000,
+        60_000,
       ),
     );
     await Promise.all([...back, ...delivered]);
@@ -459,7 +459,7 @@ describe('a process is killed', () => {
       await eventually(
         () => client.verdict(token),
         (verdict) => verdict === 'user_deprovisioned',
-        40_000,
+        60_000,
       );
     }
   }, 300_000);
@@ -475,13 +475,13 @@ describe('a process is killed', () => {
     await eventually(
       () => client.verdict(person.token),
       (verdict) => verdict === 'user_deprovisioned',
-      40_000,
+      60_000,
     );
     await back;
     await eventually(
       () => client.grantOf(String(grant.body['id'])),
       ({ status }) => status === 'revoked',
-      40_000,
+      60_000,
     );
   }, 300_000);
 });

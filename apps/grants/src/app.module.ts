@@ -27,7 +27,7 @@ import { Leader } from '#platform/leader.js';
 import { Lifetime } from './lifetime.js';
 import { MarkingWorker } from './marking-worker.js';
 import { GRANTS_OPEN_API } from './open-api.js';
-import { Relay } from './relay.js';
+import { Relay, RELAYED_TOPICS } from './relay.js';
 import { RevocationsController } from './revocations.controller.js';
 import { SetAsideController } from './set-aside.controller.js';
 import { ShadowRelease } from './shadow.js';
@@ -69,7 +69,10 @@ export class AppModule {
       maxRecordsPerBatch: config.batchRecords,
       sessionTimeout: SESSION_TIMEOUT_MS,
     });
-    const producer = new FencedProducer(client, { transactionalId: RELAY_TRANSACTIONAL_ID });
+    const producer = new FencedProducer(client, {
+      transactionalId: RELAY_TRANSACTIONAL_ID,
+      topics: RELAYED_TOPICS,
+    });
     const relay = new Relay(producer, config, metrics);
     const leader = new Leader(config.database.url, RELAY_LOCK, logger, (connection, signal) =>
       relay.lead(connection, signal),
@@ -106,7 +109,10 @@ export class AppModule {
               problem: () => (leader.state === 'unknown' ? 'it is not known who publishes the outbox' : undefined),
             },
           ],
-          facts: () => vitals.facts(),
+          facts: () => ({
+            ...vitals.facts(),
+            ...(server.isFailing() && { events: 'a batch of events could not be applied; it comes again' }),
+          }),
         }),
       ],
       controllers: [

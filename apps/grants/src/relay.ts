@@ -1,9 +1,17 @@
 import type pg from 'pg';
-import { TOPICS } from '#contracts/topics.js';
+import { type Topic, TOPICS } from '#contracts/topics.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
-import { heartbeatRecord } from './domain/announcements.js';
+import { heartbeatRecords } from './domain/announcements.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import { deleteSent, OUTBOX_CHANNEL, type Progress, readOutbox, readProgress } from './outbox.sql.js';
+
+/** All that anything puts into the outbox for; `workos.events`: what was set aside and is sent again. */
+export const RELAYED_TOPICS: readonly Topic[] = [
+  TOPICS.revocations,
+  TOPICS.revocationState,
+  TOPICS.workosEventsDlq,
+  TOPICS.workosEvents,
+];
 
 const CHUNK = 500;
 /** Without being told of new rows, they are found within this time. */
@@ -12,6 +20,8 @@ const POLL_MS = 250;
 export interface RelaySettings {
   heartbeatIntervalMs: number;
   chunk?: number;
+  /** Default {@link POLL_MS}. */
+  pollMs?: number;
 }
 
 /**
@@ -26,7 +36,7 @@ export class Relay {
   private wakeUp: () => void = () => undefined;
 
   constructor(
-    private readonly producer: Pick<FencedProducer, 'acquire' | 'sendAll'>,
+    private readonly producer: Pick<FencedProducer, 'acquire' | 'sendAll' | 'partitionsOf'>,
     private readonly settings: RelaySettings,
     private readonly metrics: GrantsMetrics,
   ) {}
@@ -50,7 +60,7 @@ export class Relay {
           await this.beat(connection, signal);
         }
         await this.drain(connection, undefined, () => signal.aborted || Date.now() >= nextBeat);
-        await this.rest(Math.min(POLL_MS, nextBeat - Date.now()), signal);
+        await this.rest(Math.min(this.settings.pollMs ?? POLL_MS, nextBeat - Date.now()), signal);
       }
     } finally {
       connection.off('notification', wake);
@@ -65,7 +75,8 @@ export class Relay {
       await this.drain(connection, progress.upTo, () => signal.aborted);
       if (signal.aborted) return;
     }
-    await this.producer.sendAll([heartbeatRecord(progress.applied, new Date())]);
+    const partitions = this.producer.partitionsOf(TOPICS.revocationState);
+    await this.producer.sendAll(heartbeatRecords(partitions, progress.applied, new Date()));
     this.metrics.heartbeatSent(Date.now());
   }
 

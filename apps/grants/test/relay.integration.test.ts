@@ -11,7 +11,7 @@ import { GrantsMetrics } from '../src/grants-metrics.js';
 import { Leader } from '#platform/leader.js';
 import { RELAY_LOCK } from '../src/grants-schema.js';
 import { enqueue, movePosition } from '../src/outbox.sql.js';
-import { Relay } from '../src/relay.js';
+import { Relay, RELAYED_TOPICS, type RelaySettings } from '../src/relay.js';
 import { follow, ownTopics, until } from './kafka.js';
 import { all, ownDatabase } from './support.js';
 
@@ -40,8 +40,15 @@ const state = (key: string, version: number): OutboxRecord => ({
 const put = (...records: OutboxRecord[]): Promise<void> => own.database.transaction((tx) => enqueue(tx, records));
 const isEmpty = async (): Promise<boolean> => (await all(own.database, 'select 1 from outbox limit 1')).length === 0;
 
-function relayOf(producer: Pick<FencedProducer, 'acquire' | 'sendAll'>): Leader {
-  const relay = new Relay(producer, { heartbeatIntervalMs: 200, chunk: 50 }, new GrantsMetrics(new Registry()));
+/** Longer than a test runs. */
+const NEVER_MS = 600_000;
+
+function relayOf(
+  producer: Pick<FencedProducer, 'acquire' | 'sendAll' | 'partitionsOf'>,
+  settings: Partial<RelaySettings> = {},
+): Leader {
+  const metrics = new GrantsMetrics(new Registry());
+  const relay = new Relay(producer, { heartbeatIntervalMs: 200, chunk: 50, ...settings }, metrics);
   const leader = new Leader(own.url, RELAY_LOCK, logger, (connection, signal) => relay.lead(connection, signal));
   leader.start();
   closers.push(() => leader.stop());
@@ -49,7 +56,10 @@ function relayOf(producer: Pick<FencedProducer, 'acquire' | 'sendAll'>): Leader 
 }
 
 const producerOf = (transactionalId: string): FencedProducer => {
-  const producer = new FencedProducer(client, { transactionalId });
+  const producer = new FencedProducer(client, {
+    transactionalId,
+    topics: RELAYED_TOPICS,
+  });
   closers.push(() => producer.close());
   return producer;
 };
@@ -83,17 +93,12 @@ test('everything is published in its order, then deleted, and the heartbeat says
 test('a new row is published at once, not at the next look', async () => {
   const { records, close } = await follow(client, TOPICS.revocationState);
   closers.push(close);
-  const leader = relayOf(producerOf('relay-quick'));
+  const leader = relayOf(producerOf('relay-quick'), { heartbeatIntervalMs: NEVER_MS, pollMs: NEVER_MS });
   await until('leads', () => leader.state === 'leader');
-  const taken: number[] = [];
-  for (let version = 0; version < 20; version++) {
-    const startedAt = performance.now();
+  for (let version = 0; version < 3; version++) {
     await put(state('quick/user:1', version));
     await until('published', () => versionsOf(records, 'quick/user:1').includes(version));
-    taken.push(performance.now() - startedAt);
   }
-  taken.sort((a, b) => a - b);
-  expect(taken[10]).toBeLessThan(150);
 });
 
 test('a former leader that does not know it yet cannot write what is older after what is newer', async () => {
@@ -105,6 +110,7 @@ test('a former leader that does not know it yet cannot write what is older after
   let refusal: unknown;
   relayOf({
     acquire: () => former.acquire(),
+    partitionsOf: (topic) => former.partitionsOf(topic),
     sendAll: async (batch) => {
       if (batch.some(({ key }) => String(key) === 'fenced/user:1') && held === undefined) {
         await new Promise<void>((resolve) => (held = resolve)); // paused between reading and sending

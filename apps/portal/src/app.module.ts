@@ -52,7 +52,10 @@ export class AppModule {
   static forRoot(config: PortalConfig, logger: Logger, registry: Registry): DynamicModule {
     const client = new KafkaClient(config.kafka, logger);
     const database = new Database(config.database, PORTAL_SCHEMA);
-    const producer = new FencedProducer(client, { transactionalId: TRANSACTIONAL_ID });
+    const producer = new FencedProducer(client, {
+      transactionalId: TRANSACTIONAL_ID,
+      topics: [TOPICS.identityProviders],
+    });
     const metrics = new PortalMetrics(registry, () => database.read(backlog).catch(() => undefined));
     const publication = new Publication(producer, client, metrics, logger);
     const leader = new Leader(config.database.url, PUBLICATION_LOCK, logger, (connection, signal) =>

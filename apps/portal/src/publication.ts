@@ -3,6 +3,7 @@ import { decodeIdentityProvider } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { KafkaClient } from '#kafka/client.js';
 import { CompactedView } from '#kafka/compacted-view.js';
+import { BrokerUnavailable } from '#kafka/errors.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import type { Logger } from '#platform/logging.js';
 import {
@@ -29,7 +30,7 @@ export class Publication {
   private wakeUp: () => void = () => undefined;
 
   constructor(
-    private readonly producer: Pick<FencedProducer, 'acquire' | 'sendAll'>,
+    private readonly producer: Pick<FencedProducer, 'acquire' | 'isAcquired' | 'sendAll'>,
     private readonly client: KafkaClient,
     private readonly metrics: PortalMetrics,
     private readonly logger: Logger,
@@ -55,6 +56,7 @@ export class Publication {
         this.woken = false;
         await this.drain(connection, signal);
         await this.rest(signal);
+        if (!this.producer.isAcquired()) throw new BrokerUnavailable('the connection to Kafka was lost');
       }
     } finally {
       ended.abort();

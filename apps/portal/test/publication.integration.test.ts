@@ -130,7 +130,10 @@ test('two portals: each takes changes, one publishes, and another goes on when i
 });
 
 test('a former leader can write no more', async () => {
-  const former = new FencedProducer(place.client, { transactionalId: 'portal-publication' });
+  const former = new FencedProducer(place.client, {
+    transactionalId: 'portal-publication',
+    topics: [TOPICS.identityProviders],
+  });
   const portal = await portalHere();
   await settled(portal);
   await former.acquire();

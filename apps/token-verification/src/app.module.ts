@@ -8,6 +8,7 @@ import { ServiceModule } from '#platform/service.module.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { AnswerSigner } from './answer-signer.js';
 import type { VerificationConfig } from './config.js';
+import { Heartbeats } from './domain/heartbeats.js';
 import { RevocationView } from './domain/revocation-view.js';
 import { INTROSPECTION_CLIENTS, IntrospectionController } from './introspection.controller.js';
 import { fetchKeySet } from './keys/fetch-key-set.js';
@@ -31,6 +32,7 @@ export class AppModule {
     const publisher = new BatchPublisher(client);
     const providers = new ProviderRegistry(client, logger);
     const view = new RevocationView();
+    const heartbeats = new Heartbeats();
     const store = new KeyStore(config.keys.dir);
     const keys = new ProviderKeys({
       settings: config.keys,
@@ -40,7 +42,7 @@ export class AppModule {
       now: Date.now,
       logger,
     });
-    const ageMs = (): number => view.ageMs(Date.now(), performance.now());
+    const ageMs = (): number => heartbeats.ageMs(Date.now(), performance.now());
     const metrics = new VerificationMetrics(registry, {
       ageMs,
       scopes: () => view.size,
@@ -49,6 +51,7 @@ export class AppModule {
     const feed = new ViewFeed({
       client,
       view,
+      heartbeats,
       logger,
       suspensionOf: (providerId) => {
         const rule = providers.get(providerId)?.suspension_rule;
@@ -57,7 +60,10 @@ export class AppModule {
       onSkipped: (topic) => metrics.skippedRecord(topic),
     });
     const staleness = (): string | undefined =>
-      feed.problem() ?? (ageMs() <= config.maxStalenessMs ? undefined : 'the newest heartbeat of the relay is too old');
+      feed.problem() ??
+      (ageMs() <= config.maxStalenessMs
+        ? undefined
+        : 'a partition of the states has no heartbeat of the relay that is young enough');
     const verifier = new Verifier({
       view,
       isFresh: () => staleness() === undefined,
@@ -68,7 +74,7 @@ export class AppModule {
       now: Date.now,
     });
     const signer = new AnswerSigner(config.introspectionIssuer ?? '', config.introspectionSigningKeys);
-    const service = new TokenService(verifier, view, new SignInReporter(publisher), metrics);
+    const service = new TokenService(verifier, heartbeats, new SignInReporter(publisher), metrics);
     return {
       module: AppModule,
       imports: [

@@ -1,6 +1,6 @@
 import type { Verdict } from './verifier.js';
 import type { Verifier } from './verifier.js';
-import type { RevocationView } from './domain/revocation-view.js';
+import type { Heartbeats } from './domain/heartbeats.js';
 import type { SignInReporter } from './sign-in-reporter.js';
 import type { VerificationMetrics } from './verification-metrics.js';
 import { Problem } from '#platform/problem.js';
@@ -9,7 +9,7 @@ import { Problem } from '#platform/problem.js';
 export class TokenService {
   constructor(
     private readonly verifier: Verifier,
-    private readonly view: RevocationView,
+    private readonly heartbeats: Heartbeats,
     private readonly signIns: SignInReporter,
     private readonly metrics: VerificationMetrics,
   ) {}
@@ -26,7 +26,7 @@ export class TokenService {
 
   /** The moment that the view is proved to have reached, RFC 3339. */
   asOf(): string | null {
-    return this.view.heartbeat?.at ?? null;
+    return this.heartbeats.asOf;
   }
 }
 

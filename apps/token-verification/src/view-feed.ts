@@ -7,11 +7,13 @@ import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import type { Logger } from '#platform/logging.js';
 import { effectsOf, type SuspensionRule } from '#revocation/effects.js';
+import type { Heartbeats } from './domain/heartbeats.js';
 import type { RevocationView } from './domain/revocation-view.js';
 
 export interface ViewFeedParts {
   client: KafkaClient;
   view: RevocationView;
+  heartbeats: Heartbeats;
   suspensionOf(providerId: string): SuspensionRule | undefined;
   logger: Logger;
   onSkipped(topic: string): void;
@@ -19,8 +21,8 @@ export interface ViewFeedParts {
 
 /**
  * Fills the view: from the compacted topic of states, and directly from `workos.events`, which is the fastest way. At the
- * start the states come first, up to a heartbeat that says from where on the events are not among them yet; then the
- * events from there; and then the states once more up to their end as of now, since the ones that the heartbeat speaks
+ * start the states come first, up to heartbeats that say from where on the events are not among them yet; then the
+ * events from there; and then the states once more up to their end as of now, since the ones that a heartbeat speaks
  * of may stand in another partition.
  */
 export class ViewFeed {
@@ -40,11 +42,11 @@ export class ViewFeed {
 
   /** Resolves once the view holds everything that the topics held when it began. */
   async start(): Promise<void> {
-    const { client, view, logger } = this.parts;
+    const { client, view, heartbeats, logger } = this.parts;
     await this.states.start();
     await this.states.caughtUp;
     if (this.stopped) return;
-    const applied = view.heartbeat?.applied ?? {};
+    const applied = heartbeats.applied();
     this.events = new TopicReader(client, {
       topics: [TOPICS.workosEvents],
       startAt: (_topic, partition) => applied[partition],
@@ -76,7 +78,7 @@ export class ViewFeed {
       this.orSkip(record, (value) => {
         const state = decodeStateRecord(value);
         if (state.kind === 'scope') this.parts.view.takeState(state.data);
-        else this.parts.view.takeHeartbeat(state.data, performance.now());
+        else this.parts.heartbeats.take(record.partition, state.data, performance.now());
       });
     }
   }

@@ -36,6 +36,9 @@ export class RunningService {
   url = '';
   /** What the next heartbeats say of `workos.events`. */
   applied: Record<string, string> = {};
+  /** As many as the next heartbeats say that the topic of states has. */
+  partitions = PARTITIONS;
+  beatInto: number[] | undefined;
   private readonly prefix = `verification-${randomBytes(4).toString('hex')}.`;
   private readonly logger = createLogger('test', 'silent');
   private readonly client: KafkaClient;
@@ -130,12 +133,36 @@ export class RunningService {
     this.beating = undefined;
   }
 
-  beat(at: Date): Promise<void> {
-    return this.publish(
-      TOPICS.revocationState,
-      HEARTBEAT_KEY,
-      recordOf(HEARTBEAT_TYPE, { at: at.toISOString(), applied: this.applied }),
+  /** In each partition, unless {@link beatInto} says which. */
+  async beat(at: Date): Promise<void> {
+    const into = this.beatInto ?? Array.from({ length: this.partitions }, (_, partition) => partition);
+    const data = { at: at.toISOString(), partitions: this.partitions, applied: this.applied };
+    const value = recordOf(HEARTBEAT_TYPE, data);
+    await Promise.all(
+      into.map((partition) => this.publisher.publish(TOPICS.revocationState, { key: HEARTBEAT_KEY, value, partition })),
     );
+  }
+
+  /** The topic of states gets one partition more; the heartbeats do not say so by themselves. */
+  async addPartition(): Promise<void> {
+    const topic = this.client.topic(TOPICS.revocationState);
+    const count = this.partitions + 1;
+    await this.client.withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+  }
+
+  /** Somebody else writes into a partition and does not commit: who reads what is committed does not get past it. */
+  async openTransaction(partition: number): Promise<{ abort(): Promise<void> }> {
+    const producer = this.client.open().producer({ transactionalId: `${this.prefix}somebody`, maxInFlightRequests: 1 });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    const topic = this.client.topic(TOPICS.revocationState);
+    await transaction.send({ topic, messages: [{ partition, key: 'open', value: null }] });
+    return {
+      abort: async () => {
+        await transaction.abort();
+        await producer.disconnect();
+      },
+    };
   }
 
   /** What WorkOS says, as the ingress would have published it. */

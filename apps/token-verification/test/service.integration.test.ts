@@ -93,6 +93,29 @@ test('when the heartbeats stop it stops knowing, and goes on when they come agai
   await becomes(jwt, { active: true });
 });
 
+test('a partition that cannot be read is no freshness, whatever the others say', async () => {
+  const jwt = signed();
+  await becomes(jwt, { active: true });
+  const transaction = await service.openTransaction(1);
+  await becomes(jwt, { status: 503, code: 'view_stale' });
+  await transaction.abort();
+  await becomes(jwt, { active: true });
+});
+
+test('nor is one without a heartbeat, be it new, and nobody reads it yet', async () => {
+  const jwt = signed();
+  service.beatInto = [0, 2];
+  await becomes(jwt, { status: 503, code: 'view_stale' });
+  service.beatInto = undefined;
+  await becomes(jwt, { active: true });
+  await service.addPartition();
+  service.beatInto = [0, 1, 2];
+  service.partitions += 1;
+  await becomes(jwt, { status: 503, code: 'view_stale' });
+  service.beatInto = undefined;
+  await becomes(jwt, { active: true });
+});
+
 test('an old heartbeat is no proof, however lately it came in', async () => {
   stopBeating();
   const jwt = signed();

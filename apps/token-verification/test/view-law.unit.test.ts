@@ -241,22 +241,4 @@ describe('the law, in the memory of token-verification', () => {
       }),
     );
   });
-
-  test('neither the oldest nor a repeated heartbeat makes the view younger', () => {
-    const moments = fc.array(fc.nat({ max: 10_000 }), { minLength: 1, maxLength: 20 });
-    check(
-      fc.property(moments, (beats) => {
-        const view = new RevocationView();
-        beats.forEach((at, index) => {
-          const data = { at: new Date(HISTORY_START + at).toISOString(), applied: { 0: String(at) } };
-          view.takeHeartbeat(data, index);
-          view.takeHeartbeat(data, index + 1_000_000);
-        });
-        const newest = Math.max(...beats);
-        expect(view.heartbeat!.applied).toEqual({ 0: String(newest) });
-        expect(view.heartbeat!.receivedAt).toBe(beats.indexOf(newest));
-        expect(view.ageMs(HISTORY_START + newest + 7, view.heartbeat!.receivedAt)).toBe(7);
-      }),
-    );
-  });
 });

@@ -21,7 +21,7 @@ export type ReasonCode = (typeof REASON_CODES)[number];
 export const REVOCATION_TYPE = 'io.rescind.revocation.v1';
 export const SCOPE_STATE_TYPE = 'io.rescind.revocation-state.v1';
 export const HEARTBEAT_TYPE = 'io.rescind.revocation-state.heartbeat.v1';
-/** The one key on `access.revocation-state` that is no scope. */
+/** The one key on `access.revocation-state` that is no scope. Each partition has a record of this key. */
 export const HEARTBEAT_KEY = 'heartbeat';
 
 const moment = z
@@ -55,9 +55,14 @@ export const revocationData = scopeStateData.extend({
 });
 export type RevocationData = z.infer<typeof revocationData>;
 
-/** `data` of the heartbeat: everything before these offsets of `workos.events` is in the state topic already. */
+/**
+ * `data` of the heartbeat, of which there is one in each partition: everything before these offsets of `workos.events` is in the
+ * state topic already. Whoever has not read the newest one of every partition may not know of a revocation.
+ */
 export const heartbeatData = z.object({
   at: z.string(),
+  /** How many partitions the state topic has, so that one that was added is missed before it is read. */
+  partitions: z.number().int().min(1),
   /** partition → next offset. */
   applied: z.record(z.string(), z.string()),
 });

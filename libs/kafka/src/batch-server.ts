@@ -139,6 +139,12 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
     return this.loop.lastError ?? this.handlerError;
   }
 
+  /** Of a partition assigned to this process a batch waits because its handler threw; it comes again. */
+  isFailing(): boolean {
+    const assigned = Object.entries(this.loop.assignment);
+    return assigned.some(([topic, partitions]) => partitions.some((one) => this.failures.has(`${topic}/${one}`)));
+  }
+
   /** topic (as in the contract) → partitions assigned to this process. */
   assignment(): Record<string, number[]> {
     const assigned = Object.entries(this.loop.assignment);

@@ -14,6 +14,9 @@ export class Connections {
   private readonly sockets = new Set<Socket>();
   private isCut = false;
 
+  /** @param onLost one of them was closed, but not by {@link cutOff} */
+  constructor(private readonly onLost: () => void = () => undefined) {}
+
   readonly socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.isCut) return refused();
     const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
@@ -24,7 +27,10 @@ export class Connections {
     socket.setNoDelay(true);
     this.sockets.add(socket);
     socket.on('error', () => undefined); // kafkajs listens too, but not to the end
-    socket.once('close', () => this.sockets.delete(socket));
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      if (!this.isCut) this.onLost();
+    });
     return socket;
   };
 

@@ -5,19 +5,26 @@ import { within } from './backoff.js';
 import type { KafkaClient } from './client.js';
 import { Connections } from './connections.js';
 import { asError, BrokerUnavailable, brokerUnavailable, Fenced, protocolErrorOf } from './errors.js';
-import { byTopic, isStored, stickyPartitioner, toMessage } from './partitioning.js';
+import { byTopic, countingPartitioner, isStored, toMessage } from './partitioning.js';
+import { endedAtStart, type TopicPartitions } from './kafkajs-corrections.js';
 import type { OutgoingRecord } from './record.js';
 
 export interface FencedProducerOptions {
   /** The same in every replica: of those who acquired it, only the newest can write. */
   transactionalId: string;
+  /** All that are ever written to. */
+  topics: readonly Topic[];
   /** Of one `sendAll` and of one `acquire`. Default 5000 ms. */
   deliveryTimeoutMs?: number;
+  /** Default 60,000 ms. */
+  metadataMaxAgeMs?: number;
 }
 
 interface Holder {
   producer: Producer;
   connections: Connections;
+  /** Topic as it is called in the cluster → as many partitions as anything that this holder sent was spread over, or more. */
+  partitions: Map<string, number>;
 }
 
 /** A holder that vanished in the middle delays readers of committed records by this much. */
@@ -32,8 +39,15 @@ const PRODUCER_FENCED = 'Unknown error code 90';
  * Writes in transactions under one transactional id, so that a leader that was paused or cut off cannot write after its
  * successor began: whatever it still sends is refused or never committed.
  *
- * After anything but success this producer takes itself for dead: kafkajs neither repeats a commit nor keeps sequence
- * numbers right after a failed request. It never acquires the id again by itself, since that would fence a successor.
+ * After anything but success, and once a connection is lost, this producer takes itself for dead: kafkajs neither repeats a
+ * commit nor keeps sequence numbers right after a failed request. It never acquires the id again by itself, since that would
+ * fence a successor.
+ *
+ * A broker that is killed right after it has acknowledged a commit may come back, take the partitions for deleted since it does
+ * not know their leader yet, and drop the markers of that commit (seen with Kafka 4.3.1). The transaction then counts as
+ * committed and yet stays open: readers of committed records wait there for the next marker of this producer, perhaps for
+ * ever. So whoever acquires the id writes one into each partition of its topics. It commits, and never aborts: what an
+ * earlier holder was told is committed must not vanish, and what was not is only older than what comes.
  */
 export class FencedProducer {
   private readonly deliveryTimeoutMs: number;
@@ -55,26 +69,47 @@ export class FencedProducer {
   async acquire(): Promise<void> {
     this.drop();
     this.fenced = undefined;
-    const connections = new Connections();
+    const connections: Connections = new Connections(() => {
+      // What was committed last may need to be ended again.
+      if (this.holder?.connections === connections) this.drop();
+    });
     const kafka = this.client.open({ requestTimeoutMs: this.deliveryTimeoutMs, retries: 20, connections });
+    const partitions = new Map<string, number>();
+    const transactionalId = this.client.config.topicPrefix + this.options.transactionalId;
     const producer = kafka.producer({
-      transactionalId: this.client.config.topicPrefix + this.options.transactionalId,
+      transactionalId,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
       allowAutoTopicCreation: false,
-      createPartitioner: stickyPartitioner,
-      metadataMaxAge: 60_000,
+      createPartitioner: countingPartitioner((topic, count) => noteAtLeast(partitions, topic, count)),
+      metadataMaxAge: this.options.metadataMaxAgeMs ?? 60_000,
       retry: { initialRetryTime: 4, maxRetryTime: 500, factor: 0.2, multiplier: 2, retries: 10 },
     });
-    const holder: Holder = { producer, connections };
+    const holder: Holder = { producer, connections, partitions };
     try {
+      for (const topic of this.options.topics) {
+        const offsets = await this.client.endOffsets(topic);
+        noteAtLeast(partitions, this.client.topic(topic), Object.keys(offsets).length);
+      }
+      endedAtStart.set(transactionalId, allOf(partitions));
       // Only a transaction makes kafkajs ask for the producer id; an empty one sends nothing more.
       const acquired = await within(this.deliveryTimeoutMs, this.initialise(holder));
       if (!acquired) throw new BrokerUnavailable(`not acquired within ${this.deliveryTimeoutMs} ms`);
     } catch (error) {
       disconnect(holder);
       throw brokerUnavailable(error);
+    } finally {
+      endedAtStart.delete(transactionalId);
     }
     this.holder = holder;
+  }
+
+  /**
+   * How many partitions one of `topics` has: no fewer than anything was spread over that this holder has sent by now, so that
+   * a partition that was added is counted before it holds a record. Throws `BrokerUnavailable` before `acquire`.
+   */
+  partitionsOf(topic: Topic): number {
+    const { partitions } = this.holder ?? notAcquired();
+    return partitions.get(this.client.topic(topic)) ?? 0;
   }
 
   isAcquired(): boolean {
@@ -110,8 +145,7 @@ export class FencedProducer {
 
   private async sendNow(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void> {
     if (this.fenced) throw this.fenced;
-    const holder = this.holder;
-    if (!holder) throw new BrokerUnavailable('the transactional id is not acquired');
+    const holder = this.holder ?? notAcquired();
     if (records.length === 0) return;
 
     let open: Transaction | undefined;
@@ -174,6 +208,21 @@ export class FencedProducer {
 function disconnect({ producer, connections }: Holder): void {
   connections.cutOff();
   producer.disconnect().catch(() => undefined);
+}
+
+function notAcquired(): never {
+  throw new BrokerUnavailable('the transactional id is not acquired');
+}
+
+function allOf(counts: ReadonlyMap<string, number>): TopicPartitions[] {
+  return [...counts].map(([topic, count]) => ({
+    topic,
+    partitions: Array.from({ length: count }, (_, index) => index),
+  }));
+}
+
+function noteAtLeast(counts: Map<string, number>, topic: string, count: number): void {
+  counts.set(topic, Math.max(count, counts.get(topic) ?? 0));
 }
 
 function fencedBy(error: unknown): Fenced | undefined {

@@ -6,7 +6,25 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+/** Of one topic, as it is called in the cluster. */
+export interface TopicPartitions {
+  topic: string;
+  partitions: number[];
+}
+
+interface ProducerId {
+  producerId: string;
+  producerEpoch: number;
+}
+
 interface Broker {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  initProducerId(request: { transactionalId?: string }): Promise<ProducerId>;
+  addPartitionsToTxn(
+    request: ProducerId & { transactionalId: string; topics: readonly TopicPartitions[] },
+  ): Promise<unknown>;
+  endTxn(request: ProducerId & { transactionalId: string; transactionResult: boolean }): Promise<unknown>;
   listOffsets(request: { isolationLevel?: number }): Promise<unknown>;
 }
 
@@ -23,6 +41,8 @@ export function correctKafkajs(): void {
   queue[CORRECTED] = true;
   stopIdleTimers(queue);
   listEndOfLog(broker);
+  hangUpOnTheSilent(broker);
+  commitAtStart(broker);
 }
 
 /**
@@ -45,5 +65,43 @@ function listEndOfLog(broker: Broker): void {
   const original = broker.listOffsets;
   broker.listOffsets = function (this: Broker, request) {
     return original.call(this, { ...request, isolationLevel: request.isolationLevel ?? READ_UNCOMMITTED });
+  };
+}
+
+/** Transactional id → the partitions in which its next holder, as it begins, ends what was left open. */
+export const endedAtStart = new Map<string, readonly TopicPartitions[]>();
+
+/**
+ * It writes a commit's markers only into partitions that it has sent records to. Here a new holder commits nothing, everywhere,
+ * before it is told that it holds the id; see fenced-producer.ts for what that is good for.
+ */
+function commitAtStart(broker: Broker): void {
+  const original = broker.initProducerId;
+  broker.initProducerId = async function (this: Broker, request) {
+    const { transactionalId } = request;
+    const begun = await original.call(this, request);
+    const topics = transactionalId === undefined ? undefined : endedAtStart.get(transactionalId);
+    if (transactionalId === undefined || !topics) return begun;
+    const { producerId, producerEpoch } = begun;
+    await this.addPartitionsToTxn({ transactionalId, producerId, producerEpoch, topics });
+    await this.endTxn({ transactionalId, producerId, producerEpoch, transactionResult: true });
+    return begun;
+  };
+}
+
+/**
+ * Where a broker takes the connection and then does not answer the first question in time (it hangs, or is just starting), it
+ * keeps the connection and takes the broker for connected from then on. Each request fails with "Broker not connected",
+ * which it holds for final.
+ */
+function hangUpOnTheSilent(broker: Broker): void {
+  const original = broker.connect;
+  broker.connect = async function (this: Broker) {
+    try {
+      await original.call(this);
+    } catch (error) {
+      await this.disconnect().catch(() => undefined);
+      throw error;
+    }
   };
 }

@@ -10,8 +10,24 @@ export const stickyPartitioner: ICustomPartitioner = () => {
   return (args) => (args.message.partition = choose(args));
 };
 
-export function toMessage({ key, value, headers }: OutgoingRecord): Message {
-  return { key: typeof key === 'string' ? Buffer.from(key) : key, value, ...(headers && { headers }) };
+/** {@link stickyPartitioner}; `onTopic` is told how many partitions a topic has by what each choice was made. */
+export function countingPartitioner(onTopic: (topic: string, partitions: number) => void): ICustomPartitioner {
+  return () => {
+    const choose = stickyPartitioner();
+    return (args) => {
+      onTopic(args.topic, args.partitionMetadata.length);
+      return choose(args);
+    };
+  };
+}
+
+export function toMessage({ key, value, headers, partition }: OutgoingRecord): Message {
+  return {
+    key: typeof key === 'string' ? Buffer.from(key) : key,
+    value,
+    ...(headers && { headers }),
+    ...(partition !== undefined && { partition }),
+  };
 }
 
 /** Bytes it takes in a request, roughly. */

@@ -18,6 +18,8 @@ export interface OutgoingRecord {
   /** Null removes the key from a compacted topic. */
   value: Buffer | null;
   headers?: Record<string, Buffer | string>;
+  /** Where it is to stand; by its key where left out. */
+  partition?: number;
 }
 
 interface FetchedMessage {

@@ -69,7 +69,8 @@ export class TopicReader {
         heartbeatInterval: 3_000,
         maxWaitTimeInMs: 250,
         minBytes: 1,
-        metadataMaxAge: 30_000,
+        // A partition that was added is read after this time at most.
+        metadataMaxAge: 5_000,
       },
       eachBatch: (payload, session) => this.eachBatch(payload, session),
       onAssigned: (assignment, session) => this.takeUp(assignment, session),

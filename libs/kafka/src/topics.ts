@@ -57,7 +57,7 @@ export async function ensureTopics(client: KafkaClient, options: TopicOptions = 
       const topic = client.topic(spec.topic);
       if (existing.has(topic)) continue;
       await admin.createTopics({
-        // kafkajs gives up at once where a broker has not heard of the new topic yet; leadersOf does not.
+        // Only where one is being elected; a broker that has not heard of the topic yet makes it throw.
         waitForLeaders: false,
         timeout: 10_000,
         topics: [
@@ -70,33 +70,27 @@ export async function ensureTopics(client: KafkaClient, options: TopicOptions = 
         ],
       });
     }
-    await leadersOf(
-      admin,
-      specs.map((spec) => client.topic(spec.topic)),
-    );
-    return problemsOf(admin, client, specs, minInsyncReplicas);
+    for (const spec of specs) await onceKnown(() => admin.fetchTopicOffsets(client.topic(spec.topic)));
+    return onceKnown(() => problemsOf(admin, client, specs, minInsyncReplicas));
   });
 }
 
 const entries = (config: Record<string, string>) => Object.entries(config).map(([name, value]) => ({ name, value }));
 
-const LEADERS_WITHIN_MS = 30_000;
+const KNOWN_WITHIN_MS = 30_000;
 
 /**
- * Somebody else may be creating them at this moment. kafkajs retries while a leader is missing, but not where a broker does
- * not know yet that it is one.
+ * A topic that was created a moment ago, by us or by somebody else: not every broker knows of it yet, nor that it leads it.
+ * kafkajs asks again in some of these cases, and throws what Kafka answered in the others.
  */
-async function leadersOf(admin: Admin, topics: string[]): Promise<void> {
-  const deadline = performance.now() + LEADERS_WITHIN_MS;
-  for (const topic of topics) {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await admin.fetchTopicOffsets(topic);
-        break;
-      } catch (error) {
-        if (performance.now() > deadline) throw error;
-        await sleep(backoffMs(attempt, 50, 1_000));
-      }
+async function onceKnown<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + KNOWN_WITHIN_MS;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(backoffMs(attempt, 50, 1_000));
     }
   }
 }

@@ -11,6 +11,7 @@ import { until } from './until.js';
 let broker: Broker;
 let client: KafkaClient;
 const producers: FencedProducer[] = [];
+const topics = [TOPICS.revocations, TOPICS.revocationState, TOPICS.identityProviders];
 
 beforeAll(async () => {
   broker = await ownBroker();
@@ -30,7 +31,7 @@ afterAll(async () => {
 });
 
 function producerOf(deliveryTimeoutMs = 5_000): FencedProducer {
-  const producer = new FencedProducer(client, { transactionalId: 'relay', deliveryTimeoutMs });
+  const producer = new FencedProducer(client, { transactionalId: 'relay', topics, deliveryTimeoutMs });
   producers.push(producer);
   return producer;
 }
@@ -85,6 +86,36 @@ test('a holder that was overtaken in the middle of its transaction commits nothi
   await expect(transaction.commit()).rejects.toThrow('old epoch');
   await paused.disconnect();
   expect(await valuesOf()).toEqual(['successor']);
+});
+
+test('knows of an added partition before a reader can find a record there', async () => {
+  const producer = new FencedProducer(client, { transactionalId: 'relay', topics, metadataMaxAgeMs: 50 });
+  producers.push(producer);
+  expect(() => producer.partitionsOf(TOPICS.revocationState)).toThrow(BrokerUnavailable);
+  await producer.acquire();
+  expect(producer.partitionsOf(TOPICS.revocationState)).toBe(6);
+  const topicPartitions = [{ topic: client.topic(TOPICS.revocationState), count: 12 }];
+  await client.withAdmin((admin) => admin.createPartitions({ topicPartitions }));
+  let sent = 0;
+  await until(async () => {
+    await producer.sendAll(records(`${sent++}`));
+    const written = Math.max(...(await readAll(client, TOPICS.revocationState)).map(({ partition }) => partition));
+    const counted = producer.partitionsOf(TOPICS.revocationState);
+    expect(counted).toBeGreaterThan(written);
+    return counted === 12;
+  });
+});
+
+test('whoever acquires writes a marker into each partition, so that what a crash left open there ends', async () => {
+  const producer = producerOf();
+  await producer.acquire();
+  // The coordinator has taken the commit; the partitions, in which nothing else has ever been written, get it a moment later.
+  await until(async () => {
+    const ends = Object.values(await client.endOffsets(TOPICS.revocations));
+    return ends.every((end) => BigInt(end) > 0n);
+  });
+  await producer.sendAll(records('first'));
+  expect(await valuesOf()).toEqual(['first']);
 });
 
 test('sends nothing before it has acquired', async () => {

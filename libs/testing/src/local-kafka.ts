@@ -243,6 +243,8 @@ function properties({ id, port, controller, voters, data, brokers }: Settings): 
     // A broker that was killed is let in again only after this time (9 s by default).
     'broker.session.timeout.ms': 3_000,
     'broker.heartbeat.interval.ms': 500,
+    // How often it looks for something to compact (15 s by default).
+    'log.cleaner.backoff.ms': 1_000,
     'group.initial.rebalance.delay.ms': 0,
     'auto.create.topics.enable': false,
     'unclean.leader.election.enable': false,

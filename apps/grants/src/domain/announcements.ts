@@ -21,6 +21,8 @@ export interface OutboxRecord {
   key: Buffer | null;
   value: Buffer | null;
   headers: Record<string, Buffer>;
+  /** By the key where left out; never so in the outbox. */
+  partition?: number;
 }
 
 const SOURCE = '/grants';
@@ -74,13 +76,12 @@ export function announcement(step: Step, grantIds: readonly string[] | undefined
   };
 }
 
-/** "Every effect of the events before these offsets is on this topic already." */
-export function heartbeatRecord(applied: HeartbeatData['applied'], now: Date): OutboxRecord {
-  const data: HeartbeatData = { at: now.toISOString(), applied };
-  return record(TOPICS.revocationState, HEARTBEAT_KEY, {
-    ...envelope(`heartbeat_${now.getTime()}`, HEARTBEAT_TYPE, now),
-    data,
-  });
+/** "Every effect of the events before these offsets is on this topic already": once for each of its partitions. */
+export function heartbeatRecords(partitions: number, applied: HeartbeatData['applied'], now: Date): OutboxRecord[] {
+  const data: HeartbeatData = { at: now.toISOString(), partitions, applied };
+  const event = { ...envelope(`heartbeat_${now.getTime()}`, HEARTBEAT_TYPE, now), data };
+  const heartbeat = record(TOPICS.revocationState, HEARTBEAT_KEY, event);
+  return Array.from({ length: partitions }, (_, partition) => ({ ...heartbeat, partition }));
 }
 
 function envelope(id: string, type: string, now: Date): Omit<CloudEvent, 'data'> {

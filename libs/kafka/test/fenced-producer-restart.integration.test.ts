@@ -10,6 +10,7 @@ import { until } from './until.js';
 let broker: Broker;
 let client: KafkaClient;
 const producers: FencedProducer[] = [];
+const topics = [TOPICS.revocations, TOPICS.revocationState, TOPICS.identityProviders];
 
 beforeAll(async () => {
   broker = await ownBroker();
@@ -29,7 +30,7 @@ afterAll(async () => {
 });
 
 function producerOf(deliveryTimeoutMs = 5_000): FencedProducer {
-  const producer = new FencedProducer(client, { transactionalId: 'relay', deliveryTimeoutMs });
+  const producer = new FencedProducer(client, { transactionalId: 'relay', topics, deliveryTimeoutMs });
   producers.push(producer);
   return producer;
 }
@@ -38,17 +39,14 @@ const records = (...values: string[]) =>
   values.map((value) => ({ topic: TOPICS.revocationState, key: value, value: Buffer.from(value) }));
 const valuesOf = async () => (await readAll(client, TOPICS.revocationState)).map(({ value }) => String(value)).sort();
 
-// Once in four runs beside other suites it waited for the records in vain; the cause is not known yet, so it is run by itself:
-// npm run test:brokers
-test('while Kafka is away it says so in time; after acquiring again it writes again', async () => {
+test('while Kafka is away it says so; after acquiring again it writes again', async () => {
   const producer = producerOf(1_500);
   await producer.acquire();
   await producer.sendAll(records('before'));
   await broker.kill();
-  const startedAt = performance.now();
+  // Also where nobody sends anything: somebody has to acquire again, since the last commit may need it.
+  await until(() => !producer.isAcquired());
   await expect(producer.sendAll(records('away'))).rejects.toThrow(BrokerUnavailable);
-  expect(performance.now() - startedAt).toBeLessThan(3_500);
-  expect(producer.isAcquired()).toBe(false);
   await expect(producer.acquire()).rejects.toThrow(BrokerUnavailable);
 
   await broker.start();
@@ -64,4 +62,4 @@ test('while Kafka is away it says so in time; after acquiring again it writes ag
   const values = await valuesOf();
   expect(values).toEqual(expect.arrayContaining(['before', 'after']));
   expect(values).not.toContain('not acquired');
-}, 300_000);
+});

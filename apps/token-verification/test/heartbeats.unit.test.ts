@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { Heartbeats } from '../src/domain/heartbeats.js';
+
+const START = Date.parse('2026-01-01T00:00:00.000Z');
+const beat = (afterMs: number, { partitions = 1, applied = {} }: { partitions?: number; applied?: object } = {}) => ({
+  at: new Date(START + afterMs).toISOString(),
+  partitions,
+  applied: applied as Record<string, string>,
+});
+
+test('the view is as old as the heartbeat of its oldest partition, in any order of arrival, and however often they come', () => {
+  const arrivals = fc.array(fc.record({ partition: fc.nat({ max: 2 }), at: fc.nat({ max: 10_000 }) }), {
+    maxLength: 30,
+  });
+  fc.assert(
+    fc.property(arrivals, (beats) => {
+      const heartbeats = new Heartbeats();
+      beats.forEach(({ partition, at }, index) => {
+        heartbeats.take(partition, beat(at, { partitions: 3 }), index);
+        heartbeats.take(partition, beat(at, { partitions: 3 }), index + 1_000_000);
+      });
+      const newest = [0, 1, 2].map((which) =>
+        Math.max(...beats.filter(({ partition }) => partition === which).map(({ at }) => at)),
+      );
+      const oldest = Math.min(...newest);
+      expect(heartbeats.asOf).toBe(oldest === -Infinity ? null : beat(oldest).at);
+      // Whoever looks before anything came in long ago sees the age by the clock on the wall.
+      expect(heartbeats.ageMs(START + 20_000, 0)).toBe(20_000 - oldest);
+    }),
+  );
+});
+
+test('neither a clock that is behind nor a reader that lags hides an age', () => {
+  const heartbeats = new Heartbeats();
+  heartbeats.take(0, beat(0, { partitions: 2 }), 100);
+  heartbeats.take(1, beat(50, { partitions: 2 }), 40);
+  expect(heartbeats.ageMs(START + 7, 45)).toBe(7); // came in just now, written 7 ms ago
+  expect(heartbeats.ageMs(START - 5_000, 1_040)).toBe(1_000); // written in the future, came in a second ago
+});
+
+test('a partition without a heartbeat is no freshness, also one that was added and that nobody has read yet', () => {
+  const heartbeats = new Heartbeats();
+  expect([heartbeats.ageMs(START, 0), heartbeats.asOf]).toEqual([Infinity, null]);
+  heartbeats.take(1, beat(0, { partitions: 2 }), 0);
+  expect([heartbeats.ageMs(START, 0), heartbeats.asOf]).toEqual([Infinity, null]);
+  heartbeats.take(0, beat(0, { partitions: 2 }), 0);
+  expect(heartbeats.ageMs(START, 0)).toBe(0);
+  heartbeats.take(0, beat(1, { partitions: 3 }), 0);
+  expect([heartbeats.ageMs(START, 0), heartbeats.asOf]).toEqual([Infinity, null]);
+  // Whoever says less has not heard of it.
+  heartbeats.take(1, beat(2, { partitions: 2 }), 0);
+  expect(heartbeats.ageMs(START, 0)).toBe(Infinity);
+  heartbeats.take(2, beat(2, { partitions: 3 }), 0);
+  expect(heartbeats.ageMs(START + 2, 0)).toBe(1);
+});
+
+test('events are read from the lowest offset that any partition promises', () => {
+  const heartbeats = new Heartbeats();
+  expect(heartbeats.applied()).toEqual({});
+  heartbeats.take(0, beat(5, { partitions: 2, applied: { 0: '9', 1: '30', 2: '7' } }), 0);
+  expect(heartbeats.applied()).toEqual({}); // of the other partition nothing is known
+  heartbeats.take(1, beat(4, { partitions: 2, applied: { 0: '10', 1: '4' } }), 0);
+  expect(heartbeats.applied()).toEqual({ 0: '9', 1: '4', 2: '0' });
+});
+
+test('what is no time is no heartbeat', () => {
+  const heartbeats = new Heartbeats();
+  heartbeats.take(0, { at: 'soon', partitions: 1, applied: {} }, 0);
+  expect(heartbeats.ageMs(START, 0)).toBe(Infinity);
+});
