@@ -6,6 +6,7 @@ import { KafkaClient } from '#kafka/client.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
 import type { Logger } from '#platform/logging.js';
 import { ServiceModule } from '#platform/service.module.js';
+import { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { AccessController } from './access.controller.js';
@@ -50,6 +51,7 @@ export class AppModule {
   static forRoot(config: GrantsConfig, logger: Logger, registry: Registry): DynamicModule {
     const client = new KafkaClient(config.kafka, logger);
     const providers = new ProviderRegistry(client, logger);
+    const apiKeys = new ApiKeyRegistry(client, 'grants', logger);
     const database = new Database(config.database, GRANTS_SCHEMA);
     const metrics = new GrantsMetrics(registry);
     const marking = new MarkingWorker(database, config.marking.chunk, metrics, logger);
@@ -85,7 +87,7 @@ export class AppModule {
       return (await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK))) === SEAL_CHUNK;
     });
     const lifetime = new Lifetime(
-      { client, producer, providers, database, leader, loops: [marking, undoing, release, sealer, vitals] },
+      { client, producer, providers, apiKeys, database, leader, loops: [marking, undoing, release, sealer, vitals] },
       config,
       logger,
     );
@@ -97,6 +99,7 @@ export class AppModule {
           registry,
           apiKeys: config.apiKeys,
           limits: config.limits,
+          issuedKeys: apiKeys,
           openApi: GRANTS_OPEN_API,
           readiness: [
             { name: 'database', problem: () => problemOf(() => database.ping()) },
@@ -104,6 +107,7 @@ export class AppModule {
               name: 'kafka',
               problem: () => lifetime.consumingProblem() ?? (server.isConnected() ? undefined : 'no partitions yet'),
             },
+            { name: 'api_keys', problem: () => apiKeys.problem() },
             {
               name: 'relay',
               problem: () => (leader.state === 'unknown' ? 'it is not known who publishes the outbox' : undefined),

@@ -4,6 +4,7 @@ import type { FencedProducer } from '#kafka/fenced-producer.js';
 import { ensureTopics } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
+import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { BackgroundLoop } from './background-loop.js';
 import type { GrantsConfig } from './config.js';
@@ -14,6 +15,7 @@ export interface LifetimeParts {
   client: KafkaClient;
   producer: FencedProducer;
   providers: ProviderRegistry;
+  apiKeys: ApiKeyRegistry;
   database: Database;
   leader: Leader;
   loops: readonly BackgroundLoop[];
@@ -40,13 +42,14 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   private async run(consume: () => Promise<void>): Promise<void> {
-    const { client, providers, database, leader, loops } = this.parts;
+    const { client, providers, apiKeys, database, leader, loops } = this.parts;
     const { signal } = this.stopping;
     const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
     for (const loop of loops) loop.start();
     const connected = await until('connect to Kafka', async () => {
       for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      void apiKeys.start();
       await providers.start();
     });
     if (!connected) return;
@@ -68,11 +71,11 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, producer, providers, database, leader, loops } = this.parts;
+    const { client, producer, providers, apiKeys, database, leader, loops } = this.parts;
     await Promise.all(loops.map((loop) => loop.stop()));
     await leader.stop();
     await producer.close();
-    await providers.close();
+    await Promise.all([providers.close(), apiKeys.close()]);
     await client.close();
     await database.close();
   }

@@ -5,6 +5,7 @@ import { BatchPublisher } from '#kafka/publisher.js';
 import { SecretHolders } from '#platform/api-key.guard.js';
 import type { Logger } from '#platform/logging.js';
 import { ServiceModule } from '#platform/service.module.js';
+import { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { AnswerSigner } from './answer-signer.js';
 import type { VerificationConfig } from './config.js';
@@ -31,6 +32,7 @@ export class AppModule {
     const client = new KafkaClient(config.kafka, logger);
     const publisher = new BatchPublisher(client);
     const providers = new ProviderRegistry(client, logger);
+    const apiKeys = new ApiKeyRegistry(client, 'token-verification', logger);
     const view = new RevocationView();
     const heartbeats = new Heartbeats();
     const store = new KeyStore(config.keys.dir);
@@ -84,9 +86,11 @@ export class AppModule {
           apiKeys: config.apiKeys,
           // A proxy asks there with everybody's tokens.
           limits: { ...config.limits, publicRoutes: ['/v1/forward-auth'] },
+          issuedKeys: apiKeys,
           openApi: VERIFICATION_OPEN_API,
           readiness: [
             { name: 'view', problem: staleness },
+            { name: 'api_keys', problem: () => apiKeys.problem() },
             {
               name: 'identity_providers',
               problem: () => (providers.isReady() ? undefined : 'the identity providers are not known yet'),
@@ -108,7 +112,7 @@ export class AppModule {
         { provide: ProviderRegistry, useValue: providers },
         {
           provide: Lifetime,
-          useValue: new Lifetime({ client, publisher, providers, keys, feed, topics: config.topics, logger }),
+          useValue: new Lifetime({ client, publisher, providers, apiKeys, keys, feed, topics: config.topics, logger }),
         },
       ],
     };

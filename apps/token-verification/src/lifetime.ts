@@ -4,6 +4,7 @@ import type { BatchPublisher } from '#kafka/publisher.js';
 import { ensureTopics, type TopicOptions } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
+import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { ProviderKeys } from './keys/provider-keys.js';
 import type { ViewFeed } from './view-feed.js';
@@ -12,6 +13,7 @@ export interface LifetimeParts {
   client: KafkaClient;
   publisher: BatchPublisher;
   providers: ProviderRegistry;
+  apiKeys: ApiKeyRegistry;
   keys: ProviderKeys;
   feed: ViewFeed;
   topics: TopicOptions;
@@ -25,10 +27,11 @@ export class Lifetime implements OnApplicationBootstrap, BeforeApplicationShutdo
   constructor(private readonly parts: LifetimeParts) {}
 
   onApplicationBootstrap(): void {
-    const { client, publisher, providers, keys, feed, topics, logger } = this.parts;
+    const { client, publisher, providers, apiKeys, keys, feed, topics, logger } = this.parts;
     void untilDone('fill the view', logger, this.stopping.signal, async () => {
       for (const problem of await ensureTopics(client, topics)) logger.warn(problem, 'topic');
       void publisher.start();
+      void apiKeys.start();
       await providers.start();
       await providers.ready;
       // Settings first: what a `user.updated` means depends on its provider.
@@ -43,9 +46,9 @@ export class Lifetime implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, publisher, providers, keys, feed } = this.parts;
+    const { client, publisher, providers, apiKeys, keys, feed } = this.parts;
     keys.stop();
-    await Promise.all([feed.stop(), providers.close(), publisher.close()]);
+    await Promise.all([feed.stop(), providers.close(), apiKeys.close(), publisher.close()]);
     await client.close();
   }
 }

@@ -10,6 +10,10 @@ export const TOPICS = {
   revocationState: 'access.revocation-state',
   /** The newest configuration of each identity provider, secrets sealed. Compacted; key: provider id. */
   identityProviders: 'identity.providers',
+  /** The API keys that the portal has issued, as digests. Compacted; key: API key id. */
+  apiKeys: 'identity.api-keys',
+  /** When a service last saw which API key. Compacted; key: `<API key id>/<service>`. */
+  apiKeyUses: 'identity.api-key-uses',
   /** Somebody signed in, or was first seen with a valid token. Key: user id. */
   signIns: 'identity.sign-ins',
   /** What happened at each webhook endpoint: last delivery, last refusal, last use of each secret. Compacted; key: provider id. */
@@ -35,6 +39,8 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   { topic: TOPICS.revocations, compacted: false, retentionMs: 90 * DAY_MS },
   { topic: TOPICS.revocationState, compacted: true, retentionMs: -1 },
   { topic: TOPICS.identityProviders, compacted: true, retentionMs: -1, partitions: 1 },
+  { topic: TOPICS.apiKeys, compacted: true, retentionMs: -1, partitions: 1 },
+  { topic: TOPICS.apiKeyUses, compacted: true, retentionMs: -1, partitions: 1 },
   { topic: TOPICS.signIns, compacted: false, retentionMs: 30 * DAY_MS },
   { topic: TOPICS.webhookActivity, compacted: true, retentionMs: -1, partitions: 1 },
 ];

@@ -74,12 +74,23 @@ const LONGEST_ACTOR = 300;
 /** `Authorization: Bearer <API key>`: one of the settings, which may do everything, or one that the portal issued. */
 export class ApiKeys implements Authentication {
   private readonly configured: SecretHolders;
+  private readonly names: string[];
 
   constructor(
     keys: readonly NamedSecret[],
     private readonly issued?: IssuedKeys,
   ) {
     this.configured = new SecretHolders(keys);
+    this.names = keys.map(({ name }) => name);
+  }
+
+  /** Whether one of the settings is a person's or a program's, and not the portal's own. */
+  get hasAdministrator(): boolean {
+    return this.names.some((name) => name !== PORTAL_KEY);
+  }
+
+  hasName(name: string): boolean {
+    return this.names.includes(name);
   }
 
   principalOf({ headers }: FastifyRequest): Principal | undefined {

@@ -1,7 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost, Reflector } from '@nestjs/core';
 import type { Registry } from 'prom-client';
-import { ApiKeyGuard, ApiKeys, type Authentication } from './api-key.guard.js';
+import { ApiKeyGuard, ApiKeys, type Authentication, type IssuedKeys } from './api-key.guard.js';
 import type { NamedSecret } from './config.js';
 import { HealthController, READINESS_CHECKS, READINESS_FACTS, type ReadinessCheck } from './health.js';
 import type { Logger } from './logging.js';
@@ -15,6 +15,8 @@ export interface ServiceParts {
   logger: Logger;
   registry: Registry;
   apiKeys: readonly NamedSecret[];
+  /** Those that the portal has issued. */
+  issuedKeys?: IssuedKeys;
   /** Where there are other ways to say who is calling; default: the API keys. */
   authentication?: Authentication;
   openApi: object;
@@ -37,7 +39,7 @@ export class ServiceModule {
       {
         provide: APP_GUARD,
         useFactory: (reflector: Reflector) =>
-          new ApiKeyGuard(parts.authentication ?? new ApiKeys(parts.apiKeys), reflector),
+          new ApiKeyGuard(parts.authentication ?? new ApiKeys(parts.apiKeys, parts.issuedKeys), reflector),
         inject: [Reflector],
       },
     ];
