@@ -6,6 +6,7 @@ import { decodeWebhookActivity } from '#contracts/webhook-activity.js';
 import { KafkaClient } from '#kafka/client.js';
 import { CompactedView } from '#kafka/compacted-view.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
+import { BatchPublisher } from '#kafka/publisher.js';
 import { ApiKeys } from '#platform/api-key.guard.js';
 import { Database } from '#platform/database.js';
 import { DatabaseProblems } from '#platform/database-problems.js';
@@ -14,6 +15,19 @@ import type { Logger } from '#platform/logging.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { discoverKeySet } from '#workos/discovery.js';
 import { guardedFetch } from '#workos/guarded-fetch.js';
+import { ApiKeyUses } from './access-key-uses.js';
+import { PortalKeys } from './access-keys.js';
+import { ApiKeysController } from './access-keys.controller.js';
+import { MeController } from './access-me.controller.js';
+import { RolesController } from './access-roles.controller.js';
+import { DEVICE_THROTTLE, DeviceController } from './auth-device.controller.js';
+import { DeviceSignIns } from './auth-device.js';
+import { AuthKitController } from './auth-kit.controller.js';
+import { ProviderSignIn } from './auth-kit.js';
+import { People } from './auth-people.js';
+import { SignInProvidersController } from './auth-providers.controller.js';
+import { SignInsUnderWay } from './auth-under-way.js';
+import { SignInPublisher } from './auth-sign-in-publisher.js';
 import { isSecure } from './auth-cookies.js';
 import { AuthController } from './auth.controller.js';
 import { PortalAuthentication } from './auth-portal.js';
@@ -27,6 +41,7 @@ import { readConsole } from './console-files.js';
 import { DiscoveryController, ISSUER_FETCH, type IssuerFetch } from './discovery.controller.js';
 import { FeedController } from './feed.controller.js';
 import { Feed } from './feed.js';
+import { GuardWatch } from './feed-guards.js';
 import { ASK_FOR_KEY_SET, IdentityProvidersController } from './identity-providers.controller.js';
 import { backlog } from './identity-providers.sql.js';
 import type { AskForKeySet } from './key-sets.js';
@@ -75,8 +90,18 @@ export class AppModule {
     const keys = new ApiKeys(config.apiKeys);
     const secure = isSecure(config.publicUrl);
     const sessions = new Sessions(database, config.sessions, logger);
-    const authentication = new PortalAuthentication(keys, sessions, secure);
+    const portalKeys = new PortalKeys(keys, database);
+    const keyUses = new ApiKeyUses(client, logger);
+    const publisher = new BatchPublisher(client);
+    const signIn = new ProviderSignIn(database, config.encryptionKeys, config.upstreams.tokenVerification);
+    const people = new People(database, config.encryptionKeys, config.upstreams.tokenVerification, signIn);
+    const authentication = new PortalAuthentication(portalKeys, sessions, people, secure);
     const feed = new Feed(client, logger);
+    const guards = new GuardWatch(
+      config.upstreams.grants,
+      (entry) => feed.tell(entry),
+      () => feed.followers > 0,
+    );
     const ask: AskForKeySet = (issuer) => discoverKeySet(issuer, fetch());
     const file =
       config.providersFile === undefined
@@ -116,7 +141,13 @@ export class AppModule {
         ClaimMappingsController,
         WebhookController,
         ChangesController,
+        ApiKeysController,
+        RolesController,
+        MeController,
         AuthController,
+        SignInProvidersController,
+        DeviceController,
+        AuthKitController,
         FeedController,
         ProxyController,
         ConsoleController,
@@ -132,6 +163,13 @@ export class AppModule {
         { provide: PortalMetrics, useValue: metrics },
         { provide: WEBHOOK_ACTIVITY, useValue: activity },
         { provide: ApiKeys, useValue: keys },
+        { provide: PortalKeys, useValue: portalKeys },
+        { provide: ApiKeyUses, useValue: keyUses },
+        { provide: ProviderSignIn, useValue: signIn },
+        { provide: SignInsUnderWay, useValue: new SignInsUnderWay(config, signIn) },
+        { provide: DeviceSignIns, useValue: new DeviceSignIns(database, config.encryptionKeys) },
+        { provide: DEVICE_THROTTLE, useValue: new FailureThrottle({ ...THROTTLE, failures: 60 }) },
+        { provide: SignInPublisher, useValue: new SignInPublisher(publisher, logger) },
         { provide: Sessions, useValue: sessions },
         { provide: PortalAuthentication, useValue: authentication },
         { provide: FailureThrottle, useValue: new FailureThrottle(THROTTLE) },
@@ -146,7 +184,11 @@ export class AppModule {
         { provide: ASK_FOR_KEY_SET, useValue: ask },
         {
           provide: Lifetime,
-          useValue: new Lifetime({ client, producer, database, leader, activity, feed, file }, config, logger),
+          useValue: new Lifetime(
+            { client, producer, database, leader, activity, feed, guards, keys: portalKeys, keyUses, publisher, file },
+            config,
+            logger,
+          ),
         },
         { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
       ],

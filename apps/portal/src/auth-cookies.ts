@@ -17,7 +17,7 @@ export function cookieOf({ headers }: FastifyRequest, name: string): string | un
     .map((pair) => pair.trim())
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1));
-  return values.length === 1 && /^[\w-]{1,200}$/.test(values[0]!) ? values[0] : undefined;
+  return values.length === 1 && /^[\w.-]{1,3000}$/.test(values[0]!) ? values[0] : undefined;
 }
 
 /** HttpOnly, and not sent with what another site makes the browser do, except to follow a link. */

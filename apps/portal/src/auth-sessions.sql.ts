@@ -1,9 +1,26 @@
 import { rowsOf, type Tx } from '#platform/sql.js';
 
+/** Of a session that was opened with AuthKit. */
+export interface SessionPerson {
+  providerId: string;
+  userId: string;
+  email: string | null;
+  emailVerified: boolean;
+  /** Access and refresh token, sealed. */
+  tokens: string;
+}
+
 export interface SessionRow {
   id: string;
   csrf_token: string;
-  key_sha256: string;
+  /** Of the API key that it was opened with; null: it is a person's. */
+  key_sha256: string | null;
+  provider_id: string | null;
+  user_id: string | null;
+  email: string | null;
+  email_verified: boolean | null;
+  /** Sealed. */
+  tokens: string | null;
   /** Which of its tokens was given. */
   given: 'current' | 'next' | 'previous';
   /** By the clock of the database, ms: since it was opened, was last seen, got its token, was offered the next one. */
@@ -15,26 +32,24 @@ export interface SessionRow {
 
 const since = (column: string): string => `extract(epoch from clock_timestamp() - ${column})::float8 * 1000`;
 
+const COLUMNS = `id, csrf_token, key_sha256, provider_id, user_id, email, email_verified, tokens,
+  ${since('created_at')} as age_ms, ${since('seen_at')} as idle_ms,
+  ${since('rotated_at')} as rotated_ms, ${since('offered_at')} as offered_ms`;
+
 /** @param sha256 of the token that the browser sent */
 export async function readSession(tx: Tx, sha256: string): Promise<SessionRow | undefined> {
   const [row] = await rowsOf<SessionRow>(
     tx,
-    `select id, csrf_token, key_sha256,
-       case $1 when token_sha256 then 'current' when next_sha256 then 'next' else 'previous' end as given,
-       ${since('created_at')} as age_ms, ${since('seen_at')} as idle_ms,
-       ${since('rotated_at')} as rotated_ms, ${since('offered_at')} as offered_ms
+    `select ${COLUMNS},
+       case $1 when token_sha256 then 'current' when next_sha256 then 'next' else 'previous' end as given
      from sessions where token_sha256 = $1 or next_sha256 = $1 or previous_sha256 = $1`,
     [sha256],
   );
   return row;
 }
 
-export async function readAges(tx: Tx, id: string): Promise<Pick<SessionRow, 'age_ms' | 'idle_ms'> | undefined> {
-  const [row] = await rowsOf<Pick<SessionRow, 'age_ms' | 'idle_ms'>>(
-    tx,
-    `select ${since('created_at')} as age_ms, ${since('seen_at')} as idle_ms from sessions where id = $1`,
-    [id],
-  );
+export async function readSessionById(tx: Tx, id: string): Promise<SessionRow | undefined> {
+  const [row] = await rowsOf<SessionRow>(tx, `select ${COLUMNS}, 'current' as given from sessions where id = $1`, [id]);
   return row;
 }
 
@@ -42,15 +57,48 @@ export interface SessionValues {
   id: string;
   tokenSha256: string;
   csrfToken: string;
-  keySha256: string;
+  keySha256: string | null;
+  person: SessionPerson | null;
 }
 
 export async function insertSession(tx: Tx, values: SessionValues): Promise<void> {
-  await tx.query('insert into sessions (id, token_sha256, csrf_token, key_sha256) values ($1, $2, $3, $4)', [
-    values.id,
-    values.tokenSha256,
-    values.csrfToken,
-    values.keySha256,
+  const { person } = values;
+  await tx.query(
+    `insert into sessions
+       (id, token_sha256, csrf_token, key_sha256, provider_id, user_id, email, email_verified, tokens)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      values.id,
+      values.tokenSha256,
+      values.csrfToken,
+      values.keySha256,
+      person?.providerId ?? null,
+      person?.userId ?? null,
+      person?.email ?? null,
+      person?.emailVerified ?? null,
+      person?.tokens ?? null,
+    ],
+  );
+}
+
+export type RenewedPerson = Pick<SessionPerson, 'email' | 'emailVerified' | 'tokens'>;
+
+/** Nobody else renews the tokens until this ends. */
+export async function lockPerson(tx: Tx, id: string): Promise<RenewedPerson | undefined> {
+  const [row] = await rowsOf<{ email: string | null; email_verified: boolean; tokens: string }>(
+    tx,
+    'select email, email_verified, tokens from sessions where id = $1 and tokens is not null for update',
+    [id],
+  );
+  return row && { email: row.email, emailVerified: row.email_verified, tokens: row.tokens };
+}
+
+export async function writePerson(tx: Tx, id: string, person: RenewedPerson): Promise<void> {
+  await tx.query('update sessions set tokens = $2, email = $3, email_verified = $4 where id = $1', [
+    id,
+    person.tokens,
+    person.email,
+    person.emailVerified,
   ]);
 }
 

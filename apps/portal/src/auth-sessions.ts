@@ -8,8 +8,9 @@ import {
   insertSession,
   markSeen,
   offerToken,
-  readAges,
   readSession,
+  readSessionById,
+  type SessionPerson,
   type SessionRow,
   takeToken,
 } from './auth-sessions.sql.js';
@@ -51,7 +52,9 @@ export function standingOf(
 export interface LiveSession {
   id: string;
   csrfToken: string;
-  keySha256: string;
+  /** Of the API key that it was opened with; null: it is a person's. */
+  keySha256: string | null;
+  person: SessionPerson | null;
 }
 
 /** Sessions of browsers: only digests of their tokens are kept. Throws `DatabaseUnavailable`. */
@@ -63,9 +66,16 @@ export class Sessions {
   ) {}
 
   /** A new one with a token that nobody has seen before; answers the token. */
-  async open(of: { keySha256: string }): Promise<string> {
+  async open(of: { keySha256: string } | { person: (id: string) => SessionPerson }): Promise<string> {
     const token = newToken();
-    const session = { id: newId('ses'), tokenSha256: sha256(token), csrfToken: newToken(), ...of };
+    const id = newId('ses');
+    const session = {
+      id,
+      tokenSha256: sha256(token),
+      csrfToken: newToken(),
+      keySha256: 'person' in of ? null : of.keySha256,
+      person: 'person' in of ? of.person(id) : null,
+    };
     await this.database.transaction(async (tx) => {
       await deleteOldSessions(tx, this.limits);
       await insertSession(tx, session);
@@ -79,7 +89,7 @@ export class Sessions {
     const given = sha256(token);
     const row = await this.database.read((tx) => readSession(tx, given));
     if (!row) return undefined;
-    const session = { id: row.id, csrfToken: row.csrf_token, keySha256: row.key_sha256 };
+    const session = sessionOf(row);
     const standing = standingOf(row, this.limits);
     switch (standing) {
       case 'live':
@@ -104,15 +114,27 @@ export class Sessions {
   }
 
   /** Without making it last any longer. */
-  async isLive(id: string): Promise<boolean> {
-    const row = await this.database.read((tx) => readAges(tx, id));
-    return row !== undefined && row.age_ms < this.limits.maxMs && row.idle_ms < this.limits.idleMs;
+  async live(id: string): Promise<LiveSession | undefined> {
+    const row = await this.database.read((tx) => readSessionById(tx, id));
+    return row && row.age_ms < this.limits.maxMs && row.idle_ms < this.limits.idleMs ? sessionOf(row) : undefined;
   }
 
   async end(id: string, why: string): Promise<void> {
     await this.database.transaction((tx) => deleteSession(tx, id));
     this.logger.info({ session_id: id, why }, 'session ended');
   }
+}
+
+const sessionOf = (row: SessionRow): LiveSession => ({
+  id: row.id,
+  csrfToken: row.csrf_token,
+  keySha256: row.key_sha256,
+  person: personOf(row),
+});
+
+function personOf({ provider_id, user_id, email, email_verified, tokens }: SessionRow): SessionPerson | null {
+  if (provider_id === null || user_id === null || tokens === null) return null;
+  return { providerId: provider_id, userId: user_id, email, emailVerified: email_verified === true, tokens };
 }
 
 const newToken = (): string => randomBytes(32).toString('base64url');

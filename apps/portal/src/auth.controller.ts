@@ -1,12 +1,13 @@
 import { Body, Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ApiKeys, Permits, Public, sha256 } from '#platform/api-key.guard.js';
+import { Permits, Public, sha256 } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
-import { cookieOf, SESSION_COOKIE } from './auth-cookies.js';
+import { PortalKeys } from './access-keys.js';
 import { PortalAuthentication, type PortalPrincipal, roleOf } from './auth-portal.js';
 import { Sessions } from './auth-sessions.js';
+import { ProviderSignIn } from './auth-kit.js';
 import { FailureThrottle } from './auth-throttle.js';
 
 export const signInBody = z.strictObject({ api_key: z.string().min(1).max(500) });
@@ -23,7 +24,8 @@ export const sessionView = z.object({
 @Controller('auth/session')
 export class AuthController {
   constructor(
-    @Inject(ApiKeys) private readonly keys: ApiKeys,
+    @Inject(PortalKeys) private readonly keys: PortalKeys,
+    @Inject(ProviderSignIn) private readonly authKit: ProviderSignIn,
     @Inject(Sessions) private readonly sessions: Sessions,
     @Inject(PortalAuthentication) private readonly portal: PortalAuthentication,
     @Inject(FailureThrottle) private readonly throttle: FailureThrottle,
@@ -42,7 +44,7 @@ export class AuthController {
     const seconds = this.throttle.retryAfter(request.ip);
     if (seconds !== undefined) throw tooMany(seconds);
     const keySha256 = sha256(api_key);
-    const holder = this.keys.holderOf(keySha256);
+    const holder = await this.keys.signIn(keySha256);
     if (!holder) {
       this.throttle.failed(request.ip);
       throw new Problem(401, 'api_key_invalid', 'There is no such API key.');
@@ -50,8 +52,7 @@ export class AuthController {
     if (roleOf(holder) === undefined) {
       throw new Problem(403, 'api_key_has_no_role', 'This API key is for services: sign in with one of a person.');
     }
-    await this.endFormer(request);
-    this.portal.give(reply, await this.sessions.open({ keySha256 }));
+    await this.portal.open(request, reply, keySha256);
   }
 
   @Permits('person')
@@ -59,7 +60,13 @@ export class AuthController {
   get(@Req() { principal }: { principal: PortalPrincipal }): z.infer<typeof sessionView> {
     const role = roleOf(principal);
     if (role === undefined) throw new Problem(403, 'api_key_has_no_role', 'This API key is for services.');
-    return { role, name: principal.name, csrf_token: principal.session?.csrfToken ?? null };
+    const { person, session } = principal;
+    return {
+      role,
+      name: person?.email ?? principal.name,
+      ...(person ? { user_id: person.userId, provider_id: person.providerId } : {}),
+      csrf_token: session?.csrfToken ?? null,
+    };
   }
 
   @Permits('auditor', 'person')
@@ -71,12 +78,8 @@ export class AuthController {
   ): Promise<void> {
     if (principal.session) await this.sessions.end(principal.session.id, 'signed_out');
     this.portal.take(reply);
-  }
-
-  private async endFormer(request: FastifyRequest): Promise<void> {
-    const token = cookieOf(request, SESSION_COOKIE);
-    const former = token === undefined ? undefined : await this.sessions.resume(token);
-    if (former) await this.sessions.end(former.session.id, 'signed_in_again');
+    const { person } = principal;
+    if (person?.workosSessionId) await this.authKit.endAtWorkOS(person.providerId, person.workosSessionId);
   }
 }
 

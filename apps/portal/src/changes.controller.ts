@@ -19,9 +19,9 @@ export const changeView = z.object({
   /** The name of an API key; `providers-file`; or `portal`. */
   actor: z.string(),
   action: z.string(),
-  provider_id: z.string(),
+  provider_id: z.string().nullable(),
   /** The version of the provider that it made. */
-  version: z.int(),
+  version: z.int().nullable(),
   detail: z.record(z.string(), z.unknown()).nullable(),
 });
 

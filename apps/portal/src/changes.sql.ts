@@ -13,9 +13,15 @@ export interface Change {
     | 'webhook_enabled'
     | 'webhook_changed'
     | 'webhook_secret_pasted'
-    | 'webhook_secret_retired';
-  providerId: string;
-  version: number;
+    | 'webhook_secret_retired'
+    | 'api_key_created'
+    | 'api_key_revoked'
+    | 'role_assigned'
+    | 'role_withdrawn';
+  /** Null: it is about no provider. */
+  providerId: string | null;
+  /** That it made of the provider. */
+  version: number | null;
   /** Names and values of fields; of a secret, its id at most. */
   detail?: Record<string, unknown>;
 }
@@ -39,8 +45,8 @@ export interface ChangeRow {
   at: Date;
   actor: string;
   action: string;
-  provider_id: string;
-  version: number;
+  provider_id: string | null;
+  version: number | null;
   detail: Record<string, unknown> | null;
 }
 

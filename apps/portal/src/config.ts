@@ -19,7 +19,8 @@ export const portalConfig = z
     ...kafkaSettings,
     ...topicSettings,
     ...databaseSettings,
-    RESCIND_API_KEYS: namedSecrets,
+    /** Left out: the first administrator gets a token that is printed at the start. */
+    RESCIND_API_KEYS: namedSecrets.default([]),
     /** Seals what administrators paste; the first one seals, every one opens. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys,
     /** Where WorkOS reaches webhook-ingress; endpoint URLs begin with it. */

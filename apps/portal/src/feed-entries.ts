@@ -19,6 +19,7 @@ export interface FeedData {
   scope?: string;
   reason?: string;
   grant_ids?: string[];
+  guard_trip_id?: string;
   /** Since webhook-ingress had taken the event in, ms. */
   latency_ms?: number;
 }

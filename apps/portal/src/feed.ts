@@ -13,7 +13,7 @@ const KEPT_ENTRIES = 2_000;
 
 /** One thing that happened, at its place in Kafka. */
 export interface PlacedEntry extends FeedEntry {
-  /** `<topic's letter><partition>` → offset: everything up to here was told. */
+  /** `<topic's number>.<partition>`: everything there up to the offset was told. */
   place: string;
   offset: bigint;
   /** All places so far, as the `id:` of server-sent events. */
@@ -61,6 +61,11 @@ export class Feed {
       this.listeners.delete(listener);
       this.endings.delete(onEnd);
     };
+  }
+
+  /** What is not on Kafka; whoever follows later is not told of it. */
+  tell(entry: FeedEntry): void {
+    for (const listener of this.listeners) listener({ ...entry, place: '', offset: 0n, id: writeId(this.told) });
   }
 
   get followers(): number {

@@ -2,13 +2,17 @@ import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/c
 import type { KafkaClient } from '#kafka/client.js';
 import type { CompactedView } from '#kafka/compacted-view.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
+import type { BatchPublisher } from '#kafka/publisher.js';
 import { ensureTopics } from '#kafka/topics.js';
 import type { Database } from '#platform/database.js';
 import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
+import type { ApiKeyUses } from './access-key-uses.js';
+import type { PortalKeys } from './access-keys.js';
 import type { PortalConfig } from './config.js';
 import type { Feed } from './feed.js';
+import type { GuardWatch } from './feed-guards.js';
 import { resealAll } from './reseal.js';
 import type { ProvidersFileWatch } from './providers-file-watch.js';
 
@@ -20,6 +24,10 @@ export interface LifetimeParts {
   /** What is only shown: the portal is ready without it. */
   activity: Pick<CompactedView<unknown>, 'start' | 'close'>;
   feed: Feed;
+  guards: GuardWatch;
+  keys: PortalKeys;
+  keyUses: ApiKeyUses;
+  publisher: BatchPublisher;
   /** Where providers are declared in a file. */
   file: ProvidersFileWatch | undefined;
 }
@@ -29,6 +37,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   private readonly stopping = new AbortController();
   private running: Promise<void> = Promise.resolve();
   private following: Promise<void> = Promise.resolve();
+  private watching: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly parts: LifetimeParts,
@@ -41,10 +50,11 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   private async run(): Promise<void> {
-    const { client, database, leader, activity, feed, file } = this.parts;
+    const { client, database, leader, activity, feed, file, keys, keyUses, publisher } = this.parts;
     const until = (what: string, attempt: () => Promise<void>): Promise<boolean> =>
       untilDone(what, this.logger, this.stopping.signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
+    await until('see whether somebody can administrate', async () => sayHowToBegin(await keys.setupToken()));
     await until('seal with the current key', () => resealAll(database, this.config.encryptionKeys, this.logger));
     this.following = file?.run(this.stopping.signal) ?? this.following;
     const connected = await until('connect to Kafka', async () => {
@@ -52,8 +62,9 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     });
     if (!connected) return;
     leader.start();
-    await activity.start();
-    void feed.start();
+    void publisher.start();
+    this.watching = this.parts.guards.run(this.stopping.signal);
+    for (const shown of [activity, keyUses, feed]) void shown.start();
   }
 
   beforeApplicationShutdown(): void {
@@ -62,13 +73,23 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, producer, database, leader, activity, feed } = this.parts;
-    await Promise.all([activity.close(), feed.close()]);
+    const { client, producer, database, leader, activity, feed, keyUses, publisher } = this.parts;
+    await Promise.all([activity.close(), keyUses.close(), feed.close()]);
     await this.running;
     await this.following;
-    await leader.stop();
+    await this.watching;
+    await Promise.all([leader.stop(), publisher.close()]);
     await producer.close();
     await client.close();
     await database.close();
   }
+}
+
+/** For the person who starts the portal for the first time; the one secret that is ever printed, good once and for a day. */
+function sayHowToBegin(setupToken: string | undefined): void {
+  if (setupToken === undefined) return;
+  console.log(
+    `\nNobody can administrate yet. Sign in at the portal within a day, once, with\n\n  ${setupToken}\n\n` +
+      'and make an API key for an administrator, within an hour.\n',
+  );
 }

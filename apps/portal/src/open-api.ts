@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { openApi } from '#platform/open-api.js';
 import { remapPreview } from './claim-mappings.js';
 import { remapRequest } from './claim-mappings.controller.js';
+import { apiKeyView, newApiKeyBody, newApiKeyView } from './access-keys.controller.js';
+import { meView, ownRevocation } from './access-me.controller.js';
+import { newRoleBody, roleView } from './access-roles.controller.js';
 import { sessionView, signInBody } from './auth.controller.js';
+import { collectBody, deviceBody, deviceView, identityView, refreshBody } from './auth-device.controller.js';
+import { signInProviderView } from './auth-providers.controller.js';
+import { callbackQuery, loginQuery } from './auth-kit.controller.js';
 import { changeQuery, changeView } from './changes.controller.js';
 import { discoverRequest, discoveryView } from './discovery.controller.js';
 import { newProvider, providerChange } from './provider-settings.js';
@@ -68,6 +74,26 @@ const NO_ISSUER = [
 
 /** Of a browser's session; an API key is taken as well. */
 const SESSION = { 401: ['session_ended', 'api_key_invalid'], 403: ['permission_missing'], ...AWAY } as const;
+const GRANTS_AWAY = {
+  502: ['grants_refused_portal'],
+  503: ['access_unknown', 'database_unavailable', 'grants_unavailable', 'identity_provider_unavailable'],
+} as const;
+const NO_SIGN_IN = {
+  404: ['sign_in_not_configured'],
+  503: ['database_unavailable', 'public_url_missing'],
+} as const;
+const page = (description: string) => ({ description, contentType: 'text/html', schema: z.string() });
+/** A person is before it, not a program. */
+const CALLBACK = {
+  200: page('Signed in, for a tool.'),
+  303: { description: 'Signed in: to where the sign-in was begun.' },
+  400: page('state_mismatch: it was not begun in this browser, or too long ago.'),
+  401: page('sign_in_refused: WorkOS refuses the code.'),
+  403: page('sign_in_refused, access_refused: WorkOS or the rule says no.'),
+  404: page('sign_in_not_configured, device_code_expired.'),
+  503: page('identity_provider_unavailable, access_unknown, database_unavailable: it cannot be told.'),
+};
+const listOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), next_cursor: z.null() });
 const CSRF = z.object({ 'X-CSRF-Token': z.string().optional() });
 
 const PROVIDERS = '/v1/identity-providers';
@@ -240,6 +266,204 @@ export const PORTAL_OPEN_API = openApi(
       headers: CSRF,
       responses: { 204: { description: 'Ended.' } },
       problems: { ...SESSION, 403: ['csrf_token_invalid'] },
+    },
+    {
+      method: 'post',
+      path: '/v1/api-keys',
+      operationId: 'createApiKey',
+      summary: 'Issue an API key',
+      body: newApiKeyBody,
+      responses: { 201: { description: 'The key is shown this once, and kept nowhere.', schema: newApiKeyView } },
+      problems: { 400: ['request_invalid'], 409: ['api_key_name_taken'], ...AWAY },
+    },
+    {
+      method: 'get',
+      path: '/v1/api-keys',
+      operationId: 'listApiKeys',
+      summary: 'All API keys that were issued, revoked ones too',
+      responses: { 200: { description: 'All of them.', schema: listOf(apiKeyView) } },
+      problems: AWAY,
+    },
+    {
+      method: 'delete',
+      path: '/v1/api-keys/{id}',
+      operationId: 'revokeApiKey',
+      summary: 'Revoke an API key; sessions that were opened with it end',
+      responses: { 204: { description: 'Revoked; also where it was before.' } },
+      problems: { 404: ['api_key_unknown'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/v1/role-assignments',
+      operationId: 'assignRole',
+      summary: 'Make people of an identity provider administrators or auditors of the portal',
+      body: newRoleBody,
+      responses: { 201: { description: 'From their next request on.', schema: roleView } },
+      problems: { 400: ['request_invalid'], 404: ['provider_unknown'], 409: ['role_assigned'], ...AWAY },
+    },
+    {
+      method: 'get',
+      path: '/v1/role-assignments',
+      operationId: 'listRoleAssignments',
+      summary: 'Who is more than a person at the portal',
+      responses: { 200: { description: 'All of them.', schema: listOf(roleView) } },
+      problems: AWAY,
+    },
+    {
+      method: 'delete',
+      path: '/v1/role-assignments/{id}',
+      operationId: 'withdrawRole',
+      summary: 'Withdraw a role',
+      responses: { 204: { description: 'Withdrawn, from their next request on.' } },
+      problems: { 404: ['role_assignment_unknown'], ...AWAY },
+    },
+    {
+      method: 'get',
+      path: '/api/me',
+      operationId: 'getMyAccess',
+      summary: 'What the person who is signed in has: memberships, sessions, grants',
+      security: 'session',
+      responses: { 200: { description: 'Theirs alone.', schema: meView } },
+      problems: { ...SESSION, 404: ['not_a_person'], ...GRANTS_AWAY },
+    },
+    {
+      method: 'post',
+      path: '/api/me/grants/{id}/revoke',
+      operationId: 'revokeMyGrant',
+      summary: 'End a grant of one’s own, for ever',
+      security: 'session',
+      headers: CSRF,
+      body: ownRevocation,
+      responses: { 200: { description: 'The grant, as grants has it.', schema: z.looseObject({ id: z.string() }) } },
+      problems: {
+        400: ['request_invalid'],
+        ...SESSION,
+        403: ['csrf_token_invalid'],
+        404: ['grant_unknown', 'not_a_person'],
+        ...GRANTS_AWAY,
+      },
+    },
+    {
+      method: 'post',
+      path: '/api/me/sessions/{id}/revoke',
+      operationId: 'revokeMySession',
+      summary: 'End a sign-in of one’s own, everywhere and for ever',
+      security: 'session',
+      headers: CSRF,
+      body: ownRevocation,
+      responses: { 200: { description: 'What ended with it, as grants has it.', schema: z.looseObject({}) } },
+      problems: {
+        400: ['request_invalid'],
+        ...SESSION,
+        403: ['csrf_token_invalid'],
+        404: ['session_unknown', 'not_a_person'],
+        ...GRANTS_AWAY,
+      },
+    },
+    {
+      method: 'get',
+      path: '/auth/providers',
+      operationId: 'listSignInProviders',
+      summary: 'With whom people can sign in',
+      security: 'none',
+      responses: { 200: { description: 'All of them.', schema: listOf(signInProviderView) } },
+      problems: AWAY,
+    },
+    {
+      method: 'get',
+      path: '/auth/{provider}/login',
+      operationId: 'beginSignIn',
+      summary: 'Sign in with AuthKit: sends the browser there',
+      security: 'none',
+      query: loginQuery,
+      responses: { 303: { description: 'To AuthKit, which comes back to the callback.' } },
+      problems: { 400: ['return_to_invalid'], ...NO_SIGN_IN },
+    },
+    {
+      method: 'get',
+      path: '/auth/{provider}/callback',
+      operationId: 'finishSignIn',
+      summary: 'Where AuthKit comes back to: the redirect URI of the page',
+      security: 'none',
+      query: callbackQuery,
+      responses: CALLBACK,
+    },
+    {
+      method: 'get',
+      path: '/auth/{provider}/device',
+      operationId: 'showDeviceSignIn',
+      summary: 'The page on which a person compares the code of a tool with this one',
+      security: 'none',
+      query: z.object({ user_code: z.string().optional() }),
+      responses: {
+        200: { description: 'The page.', contentType: 'text/html', schema: z.string() },
+      },
+      problems: NO_SIGN_IN,
+    },
+    {
+      method: 'post',
+      path: '/auth/{provider}/device',
+      operationId: 'confirmDeviceSignIn',
+      summary: 'The form of that page: sends the browser to AuthKit',
+      security: 'none',
+      query: z.object({ user_code: z.string() }),
+      responses: { 303: { description: 'To AuthKit, which comes back to device/callback.' } },
+      problems: { 403: ['cross_site'], ...NO_SIGN_IN, 404: ['sign_in_not_configured', 'device_code_expired'] },
+    },
+    {
+      method: 'get',
+      path: '/auth/{provider}/device/callback',
+      operationId: 'finishDeviceSignIn',
+      summary: 'Where AuthKit comes back to: the redirect URI of tools',
+      security: 'none',
+      query: callbackQuery,
+      responses: CALLBACK,
+    },
+    {
+      method: 'post',
+      path: '/auth/{provider}/device/authorize',
+      operationId: 'authorizeDevice',
+      summary: 'A tool wants somebody to sign in (RFC 8628, section 3.1), bound to it by PKCE',
+      security: 'none',
+      body: deviceBody,
+      responses: { 200: { description: 'What to tell the person, and with what to ask.', schema: deviceView } },
+      problems: {
+        400: ['request_invalid'],
+        404: ['sign_in_not_configured'],
+        429: ['rate_limited'],
+        503: ['database_unavailable', 'public_url_missing', 'too_many_waiting'],
+      },
+    },
+    {
+      method: 'post',
+      path: '/auth/{provider}/device/token',
+      operationId: 'collectDeviceSignIn',
+      summary: 'Whether they have signed in: who it is and the tokens, once',
+      security: 'none',
+      body: collectBody,
+      responses: { 200: { description: 'Handed out this once.', schema: identityView } },
+      problems: {
+        400: ['request_invalid', 'authorization_pending', 'slow_down', 'expired_token', 'invalid_grant'],
+        403: ['access_denied'],
+        ...AWAY,
+      },
+    },
+    {
+      method: 'post',
+      path: '/auth/{provider}/device/refresh',
+      operationId: 'refreshDevice',
+      summary: 'New tokens for a tool, judged anew; the refresh token is worth nothing afterwards',
+      security: 'none',
+      body: refreshBody,
+      responses: { 200: { description: 'The new tokens.', schema: identityView } },
+      problems: {
+        400: ['request_invalid'],
+        401: ['sign_in_refused'],
+        403: ['access_refused'],
+        404: ['sign_in_not_configured'],
+        429: ['rate_limited'],
+        503: ['database_unavailable', 'identity_provider_unavailable', 'access_unknown'],
+      },
     },
     {
       method: 'get',

@@ -2,6 +2,8 @@ import type { DatabaseSchema } from '#platform/database.js';
 import { AddModeAndGuard1767312000000 } from './migrations/1767312000000-add-mode-and-guard.js';
 import { ConfirmClaimMappings1795910400000 } from './migrations/1795910400000-confirm-claim-mappings.js';
 import { AddSessions1795996800000 } from './migrations/1795996800000-add-sessions.js';
+import { AddApiKeys1795996900000 } from './migrations/1795996900000-add-api-keys.js';
+import { AddPeople1795997000000 } from './migrations/1795997000000-add-people.js';
 import { CreatePortal1767225600000 } from './migrations/1767225600000-create-portal.js';
 
 /** The portal's number in the two-number keys of advisory locks. */
@@ -14,6 +16,8 @@ export const PORTAL_SCHEMA: DatabaseSchema = {
     AddModeAndGuard1767312000000,
     ConfirmClaimMappings1795910400000,
     AddSessions1795996800000,
+    AddApiKeys1795996900000,
+    AddPeople1795997000000,
   ],
   migrationLock: [LOCK_SPACE, 1],
 };

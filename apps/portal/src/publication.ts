@@ -13,6 +13,8 @@ import {
   readUnpublished,
   readVersions,
 } from './identity-providers.sql.js';
+import { drainKeys } from './access-keys.js';
+import { publishKeysAgain } from './access-keys.sql.js';
 import type { PortalMetrics } from './portal-metrics.js';
 import { providerRecord } from './provider-record.js';
 
@@ -49,12 +51,14 @@ export class Publication {
     try {
       await connection.query(`listen ${PUBLICATION_CHANNEL}`);
       await this.producer.acquire();
+      await publishKeysAgain(connection);
       comparing = this.reconcile(connection, AbortSignal.any([signal, ended.signal])).then(wake, (error: unknown) =>
         this.logger.warn({ err: error }, 'could not compare Kafka with the database'),
       );
       while (!signal.aborted) {
         this.woken = false;
         await this.drain(connection, signal);
+        await drainKeys(connection, this.producer);
         await this.rest(signal);
         if (!this.producer.isAcquired()) throw new BrokerUnavailable('the connection to Kafka was lost');
       }

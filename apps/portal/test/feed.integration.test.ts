@@ -1,3 +1,5 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { TOPICS, type Topic } from '#contracts/topics.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import { eventually } from '#testing/eventually.js';
@@ -7,15 +9,23 @@ import { API_KEY, newPlace, type Place, type Portal, startPortal } from './porta
 let place: Place;
 let portal: Portal;
 let publisher: BatchPublisher;
+/** Answers with the trips of the guard. */
+let grants: Server;
+let trips: object[] = [];
 beforeAll(async () => {
   place = await newPlace();
-  portal = await startPortal(place);
+  grants = createServer((_request, response) => response.end(JSON.stringify({ data: trips })));
+  await new Promise<void>((resolve) => grants.listen(0, '127.0.0.1', resolve));
+  const grantsUrl = `http://127.0.0.1:${(grants.address() as AddressInfo).port}`;
+  portal = await startPortal(place, { GRANTS_URL: grantsUrl, GRANTS_API_KEY: 'rsk_of_the_portal' });
   publisher = new BatchPublisher(place.client);
 });
 afterAll(async () => {
   await publisher.close();
   await portal.close();
   await place.leave();
+  grants.closeAllConnections();
+  await new Promise((resolve) => grants.close(resolve));
 });
 
 const publish = (topic: Topic, key: string, event: object | string) =>
@@ -139,6 +149,24 @@ test('a provider that changes is told', async () => {
   await eventually(() =>
     feed.told.some(({ event, data }) => event === 'provider' && data.provider_id === made.body.id),
   );
+  feed.hangUp();
+});
+
+test('a guard that trips, and what is decided of it, is told to whoever is there', async () => {
+  const feed = await follow(bearer);
+  const trip = { id: 'trip_0', provider_id: 'idp_1', status: 'paused', tripped_at: '2026-11-28T10:00:00.000Z' };
+  // Whatever was there when the first one began to follow is no news, so it may take another one.
+  const told = await eventually(
+    () => {
+      trips = [{ ...trip, id: `trip_${trips.length + 1}`, decided_at: null }, ...trips].slice(0, 50);
+      return feed.told.find(({ event }) => event === 'guard');
+    },
+    { everyMs: 500 },
+  );
+  expect(told.data).toMatchObject({ type: 'guard_paused', provider_id: 'idp_1', at: trip.tripped_at });
+  const decided_at = '2026-11-28T10:05:00.000Z';
+  trips = trips.map((known) => ({ ...known, status: 'confirmed', decided_at }));
+  await eventually(() => feed.told.some(({ data }) => data.type === 'guard_confirmed' && data.at === decided_at));
   feed.hangUp();
 });
 
