@@ -67,6 +67,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if has $.service (list "grants" "portal") }}
 {{ include "rescind.secretEnv" (dict "name" "DATABASE_URL" "secret" .name "key" .keys.databaseUrl) }}
 {{- end }}
+{{- if and (eq $.service "portal") .keys.portalApiKey }}
+{{ include "rescind.secretEnv" (dict "name" "GRANTS_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
+{{ include "rescind.secretEnv" (dict "name" "TOKEN_VERIFICATION_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
+{{- end }}
 {{- if eq $.service "token-verification" }}
 {{ include "rescind.secretEnv" (dict "name" "RESCIND_INTROSPECTION_CLIENTS" "secret" .name "key" .keys.introspectionClients) }}
 {{- if $values.tokenVerification.introspectionIssuer }}
@@ -89,6 +93,16 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if and (eq .service "portal") $values.webhookIngress.host }}
 - name: WEBHOOK_BASE_URL
   value: https://{{ $values.webhookIngress.host }}
+{{- end }}
+{{- if eq .service "portal" }}
+- name: GRANTS_URL
+  value: http://{{ include "rescind.name" (dict "root" .root "service" "grants") }}
+- name: TOKEN_VERIFICATION_URL
+  value: http://{{ include "rescind.name" (dict "root" .root "service" "token-verification") }}
+{{- if $values.portal.publicUrl }}
+- name: PUBLIC_URL
+  value: {{ $values.portal.publicUrl | quote }}
+{{- end }}
 {{- end }}
 {{- range $name, $value := .config.env }}
 - name: {{ $name }}
