@@ -15,6 +15,28 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 
+{{/* The restricted profile of Pod Security Standards. */}}
+{{- define "rescind.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+
+{{- define "rescind.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{/* The ports of kafka.brokers, each once. */}}
+{{- define "rescind.kafkaPorts" -}}
+{{- $ports := list -}}
+{{- range splitList "," .Values.kafka.brokers }}{{ $ports = append $ports (last (splitList ":" .)) }}{{ end -}}
+{{- $ports | uniq | join "," -}}
+{{- end -}}
+
 {{- define "rescind.secretEnv" -}}
 - name: {{ .name }}
   valueFrom:
@@ -103,6 +125,14 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - name: PUBLIC_URL
   value: {{ $values.portal.publicUrl | quote }}
 {{- end }}
+{{- end }}
+{{- if $values.trustedProxies }}
+- name: TRUSTED_PROXIES
+  value: {{ join "," $values.trustedProxies | quote }}
+{{- end }}
+{{- if and (eq .service "webhook-ingress") $values.webhookIngress.sources }}
+- name: WEBHOOK_SOURCES
+  value: {{ join "," $values.webhookIngress.sources | quote }}
 {{- end }}
 {{- range $name, $value := .config.env }}
 - name: {{ $name }}
