@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { TOPICS } from '#contracts/topics.js';
 import { KafkaClient } from '#kafka/client.js';
@@ -102,6 +106,88 @@ describe('each signal is enough alone', () => {
     );
     expect(await client.verdict(other.token)).toBe('active');
     expect((await client.grantOf(String(kept.body['id'])))['status']).toBe('active');
+  });
+});
+
+describe('the command line', () => {
+  const root = join(import.meta.dirname, '../..');
+  const environment = (): NodeJS.ProcessEnv => ({
+    ...process.env,
+    RESCIND_PORTAL_URL: stack.portal,
+    RESCIND_WEBHOOK_INGRESS_URL: stack.webhookIngress,
+    RESCIND_GRANTS_URL: stack.grants,
+    RESCIND_TOKEN_VERIFICATION_URL: stack.tokenVerification,
+    RESCIND_API_KEY: stack.adminApiKey,
+  });
+  const start = (...args: string[]) =>
+    spawn(process.execPath, [join(root, 'dist/tools/cli/src/bin.js'), ...args], {
+      cwd: root,
+      env: environment(),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+  /** Its exit code, and what it says as JSON. */
+  async function rescind(args: string[], stdin = ''): Promise<{ code: number; said: Json }> {
+    const child = start(...args, '--json');
+    child.stdin.end(stdin);
+    const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'exit') as Promise<[number]>]);
+    return { code, said: JSON.parse(said) as Json };
+  }
+
+  test('status and doctor find everything right, and the webhook used', async () => {
+    const person = await client.person();
+    await becomes(person.token, 'active');
+    expect(await rescind(['status'])).toMatchObject({ code: 0, said: { ready: true } });
+    // What was delivered is told within seconds.
+    const found = await eventually(
+      () => rescind(['doctor']),
+      ({ said }) => JSON.stringify(said).includes('The last delivery came in'),
+    );
+    expect(found).toMatchObject({ code: 0, said: { problems: 0, unknown: 0 } });
+  });
+
+  test('revoke ends somebody’s access, verify-token says so, tail has told it', async () => {
+    const person = await client.person();
+    await becomes(person.token, 'active');
+    const { body: grant } = await client.makeGrant(holder(person));
+    expect((await rescind(['verify-token'], person.token)).code).toBe(0);
+    expect((await rescind(['user', person.userId])).said).toMatchObject({ id: person.userId, grants: { active: 1 } });
+
+    const tail = start('tail', '--json');
+    let told = '';
+    tail.stdout.on('data', (chunk: Buffer) => (told += chunk));
+    try {
+      // It begins at what is newest: whether it has begun is seen by revocations of nobody, one after the other.
+      let probes = 0;
+      await eventually(
+        async () => {
+          await rescind([
+            'revoke',
+            '--user',
+            `user_probe_${probes++}`,
+            '--provider',
+            stack.provider.id,
+            '--reason',
+            'probe',
+            '--yes',
+          ]);
+          return told;
+        },
+        (all) => all.includes('user_probe_'),
+      );
+      const revoke = ['revoke', '--user', person.userId, '--provider', stack.provider.id, '--reason', 'lost laptop'];
+      expect(await rescind(revoke)).toMatchObject({ code: 0, said: { dry_run: true, revoked_grants: 1 } });
+      expect(await client.verdict(person.token)).toBe('active');
+      expect(await rescind([...revoke, '--yes'])).toMatchObject({ code: 0, said: { dry_run: false } });
+      await becomes(person.token, 'lost laptop');
+      expect(await rescind(['verify-token'], person.token)).toMatchObject({ code: 1, said: { reason: 'lost laptop' } });
+      expect((await client.grantOf(String(grant['id'])))['status']).toBe('revoked');
+      await eventually(
+        () => Promise.resolve(told),
+        (all) => all.split('\n').some((line) => line.includes(person.userId) && line.includes('lost laptop')),
+      );
+    } finally {
+      tail.kill('SIGKILL');
+    }
   });
 });
 

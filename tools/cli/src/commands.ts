@@ -1,0 +1,238 @@
+import { text as readAll } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { diagnose, type Finding } from './diagnose.js';
+import { examine } from './doctor.js';
+import { ask, Ended, expectGood, get, type Installation, SERVICES } from './installation.js';
+
+export interface Options {
+  user?: string | undefined;
+  organization?: string | undefined;
+  session?: string | undefined;
+  provider?: string | undefined;
+  reason?: string | undefined;
+  yes: boolean;
+  json: boolean;
+  help: boolean;
+}
+
+/** Answers the exit code. */
+export type Command = (installation: Installation, operands: string[], options: Options) => Promise<number>;
+
+const MARKS: Record<Finding['level'], string> = {
+  ok: 'ok      ',
+  warning: 'warning ',
+  problem: 'PROBLEM ',
+  unknown: 'unknown ',
+};
+
+const print = (options: Options, value: unknown, lines: readonly string[]): void =>
+  console.log(options.json ? JSON.stringify(value, null, 2) : lines.join('\n'));
+
+/** Is everything ready? */
+const status: Command = async (installation, _, options) => {
+  const services = await Promise.all(
+    SERVICES.map(async (service) => {
+      try {
+        const { status, body } = await ask(installation, service, 'GET', '/health/ready');
+        return { service, ready: status === 200, missing: (body?.missing ?? {}) as Record<string, string> };
+      } catch (error) {
+        if (!(error instanceof Ended)) throw error;
+        return { service, ready: false, missing: { answer: error.message } };
+      }
+    }),
+  );
+  const lines = services.map(({ service, ready, missing }) => {
+    const why = Object.entries(missing).map(([what, problem]) => `${what}: ${problem}`);
+    return `${ready ? 'ready    ' : 'NOT READY'}  ${service.padEnd(18)}  ${why.join('; ')}`.trimEnd();
+  });
+  const ready = services.every((service) => service.ready);
+  print(options, { ready, services }, lines);
+  return ready ? 0 : 1;
+};
+
+/** What is wrong, and what to do about it. */
+const doctor: Command = async (installation, _, options) => {
+  const findings = diagnose(await examine(installation));
+  const of = (level: Finding['level']): number => findings.filter((finding) => finding.level === level).length;
+  const [problems, warnings, unknown] = [of('problem'), of('warning'), of('unknown')];
+  const lines = findings.map(({ level, about, says }) => `${MARKS[level]} ${about}: ${says}`);
+  const summary = `${of('ok')} ok, ${warnings} warning(s), ${problems} problem(s), ${unknown} unknown`;
+  print(options, { problems, warnings, unknown, findings }, [...lines, '', summary]);
+  return problems > 0 ? 1 : unknown > 0 ? 3 : 0;
+};
+
+const query = (parameters: Record<string, string | undefined>): string => {
+  const given = Object.entries(parameters).filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+};
+
+interface User {
+  id: string;
+  provider_id: string;
+  status: string;
+  email: string | null;
+  name: string | null;
+}
+
+const userLine = ({ status, id, email, name }: User): string =>
+  [status.padEnd(8), id, email ?? '', name ?? ''].filter((part) => part !== '').join('  ');
+
+const users: Command = async (installation, [q], options) => {
+  const path = `/v1/users${query({ q, provider_id: options.provider, limit: '100' })}`;
+  const found = (await get(installation, 'grants', path)) as { data: User[]; next_cursor: string | null };
+  const more = found.next_cursor === null ? [] : ['… and more; give the beginning of an id, an address or a name.'];
+  print(options, found, found.data.length === 0 ? ['Nobody.'] : [...found.data.map(userLine), ...more]);
+  return found.data.length > 0 ? 0 : 1;
+};
+
+interface UserDetails extends User {
+  memberships: { organization_id: string; organization_name: string | null; status: string; role: string | null }[];
+  sessions: { id: string; revoked_at: string | null; last_seen_at: string | null }[];
+  grants: { active: number; total: number };
+  scopes: { scope: string; closed: boolean; closed_at: string | null; reason?: string | null }[];
+}
+
+const user: Command = async (installation, [id], options) => {
+  if (id === undefined) throw new Ended(2, 'Give the id of a user: rescind user user_01…');
+  const path = `/v1/users/${encodeURIComponent(id)}${query({ provider_id: options.provider })}`;
+  const found = (await get(installation, 'grants', path)) as UserDetails;
+  print(options, found, [
+    userLine(found),
+    `grants: ${found.grants.active} active of ${found.grants.total}`,
+    ...found.memberships.map(
+      ({ organization_id, organization_name, status, role }) =>
+        `member of ${organization_name ?? organization_id}: ${[status, role].filter(Boolean).join(', ')}`,
+    ),
+    ...found.sessions.map(
+      ({ id, revoked_at, last_seen_at }) =>
+        `session ${id}: ${revoked_at === null ? `last seen ${last_seen_at ?? 'never'}` : `revoked ${revoked_at}`}`,
+    ),
+    ...found.scopes.filter(({ closed }) => closed).map(({ scope, closed_at }) => `closed: ${scope} since ${closed_at}`),
+  ]);
+  return 0;
+};
+
+/** Says what would end; with `--yes` it ends. */
+const revoke: Command = async (installation, operands, options) => {
+  const { user, organization, session, provider, reason, yes } = options;
+  if (operands.length > 0) throw new Ended(2, 'Say what: --user, --organization or --session <id>.');
+  if ([user, organization, session].every((id) => id === undefined)) {
+    throw new Ended(2, 'Whose access? --user <id>, --organization <id>, both, or --session <id>.');
+  }
+  if (reason === undefined || reason.trim() === '')
+    throw new Ended(2, 'Say why: --reason "…". It is kept in the audit.');
+  const body = {
+    user_id: user,
+    organization_id: organization,
+    session_id: session,
+    provider_id: provider,
+    reason,
+    dry_run: !yes,
+  };
+  const answer = expectGood('grants', await ask(installation, 'grants', 'POST', '/v1/revocations', body)) as {
+    scope: string;
+    revoked_grants: number;
+  };
+  const what = `${answer.scope}: ${answer.revoked_grants} active grant(s) and every token issued until now`;
+  print(options, answer, [yes ? `Ended. ${what}.` : `Would end ${what}. Nothing was done; add --yes to do it.`]);
+  return 0;
+};
+
+/** 0 active, 1 refused, 3 not known. */
+const verifyToken: Command = async (installation, [given], options) => {
+  const token = (given === undefined || given === '-' ? await readAll(process.stdin) : given).trim();
+  if (token === '') throw new Ended(2, 'Give a token, as an argument or on stdin.');
+  const path = '/v1/tokens/verify';
+  const answer = await ask(installation, 'token-verification', 'POST', path, { token });
+  const verdict = expectGood('token-verification', answer) as {
+    active: boolean;
+    reason?: string;
+    user_id?: string;
+    organization_id?: string;
+    session_id?: string;
+    provider_id?: string;
+  };
+  const { active, reason, user_id, organization_id, session_id, provider_id } = verdict;
+  print(options, verdict, [
+    active
+      ? `active: user ${user_id}${organization_id ? `, organization ${organization_id}` : ''}${session_id ? `, session ${session_id}` : ''}, provider ${provider_id}`
+      : `refused: ${reason}`,
+  ]);
+  return active ? 0 : 1;
+};
+
+interface Revocation {
+  id: string;
+  announced_at: string;
+  scope: string;
+  reason: string | null;
+  actor: string;
+  closed_at: string | null;
+}
+
+const TAIL_EVERY_MS = 1_000;
+const PAGE = 100;
+
+/** Each revocation as it is committed, oldest first; with `--json` a line each. Goes on while grants is away. */
+const tail: Command = async (installation, _, options) => {
+  let newest: bigint | undefined;
+  for (;;) {
+    try {
+      const found = await newerThan(installation, newest, options.provider);
+      for (const revocation of newest === undefined ? [] : found.reverse()) {
+        const { announced_at, scope, reason, actor } = revocation;
+        console.log(
+          options.json ? JSON.stringify(revocation) : `${announced_at}  ${scope}  ${reason ?? 'opened'}  by ${actor}`,
+        );
+      }
+      newest = found.reduce((max, { id }) => (numberOf(id) > max ? numberOf(id) : max), newest ?? 0n);
+    } catch (error) {
+      if (!(error instanceof Ended) || error.code !== 3 || newest === undefined) throw error;
+      console.error(`${error.message} Trying again.`);
+    }
+    await delay(TAIL_EVERY_MS);
+  }
+};
+
+const numberOf = (id: string): bigint => BigInt(id.replace(/^revocation_/, ''));
+
+/** Newest first. The first time only the newest page, to know where to begin. */
+async function newerThan(installation: Installation, newest: bigint | undefined, provider: string | undefined) {
+  const found: Revocation[] = [];
+  for (let cursor: string | undefined; ;) {
+    const path = `/v1/revocations${query({ provider_id: provider, limit: String(PAGE), cursor })}`;
+    const page = (await get(installation, 'grants', path)) as { data: Revocation[]; next_cursor: string | null };
+    const news = page.data.filter(({ id }) => newest === undefined || numberOf(id) > newest);
+    found.push(...news);
+    if (newest === undefined || news.length < page.data.length || page.next_cursor === null) return found;
+    cursor = page.next_cursor;
+  }
+}
+
+const completion: Command = async (_, [shell]) => {
+  if (shell !== 'bash') throw new Ended(2, 'There is a completion for bash: rescind completion bash');
+  const words = [
+    ...Object.keys(COMMANDS),
+    '--user',
+    '--organization',
+    '--session',
+    '--provider',
+    '--reason',
+    '--yes',
+    '--json',
+    '--help',
+  ];
+  console.log(`complete -W '${words.join(' ')}' rescind`);
+  return 0;
+};
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  status,
+  doctor,
+  users,
+  user,
+  revoke,
+  'verify-token': verifyToken,
+  tail,
+  completion,
+};

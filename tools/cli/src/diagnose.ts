@@ -1,0 +1,220 @@
+import type { ServiceName } from './installation.js';
+
+/** What was found out about an installation; undefined: it could not be. */
+export interface Facts {
+  now: number;
+  services: ServiceFacts[];
+  keyAccepted: boolean | undefined;
+  providers: ProviderFacts[] | undefined;
+  setAside: number | undefined;
+  guardTrips: number | undefined;
+}
+
+export interface ServiceFacts {
+  name: ServiceName;
+  url: string | undefined;
+  /** Why it does not answer. */
+  unreachable?: string;
+  ready?: boolean;
+  /** What is missing, by what needs it. */
+  missing?: Record<string, string>;
+  viewAgeMs?: number | null;
+  /** Its clock before ours, ms. */
+  clockAheadMs?: number;
+}
+
+export interface ProviderFacts {
+  id: string;
+  name: string;
+  mode?: string;
+  allowImpersonation: boolean;
+  apiKeySet: boolean;
+  published: boolean;
+  kind: string;
+  warnings: { code: string; message: string }[];
+  /** Keys in its key set, or why there are none. */
+  keys: number | string | undefined;
+  webhook:
+    | {
+        url: string;
+        /** What the endpoint answered to a request without a signature, or why it did not answer. */
+        reached: string | undefined;
+        activityKnown: boolean;
+        lastDeliveryAt: string | null;
+        lastRefused: { at: string; code: string } | null;
+        secrets: { id: string; origin: string; lastUsedAt: string | null }[];
+      }
+    | undefined;
+}
+
+export interface Finding {
+  level: 'ok' | 'warning' | 'problem' | 'unknown';
+  about: string;
+  /** In plain words: what is so, and what to do. */
+  says: string;
+}
+
+const SKEW_MS = 5_000;
+const QUIET_MS = 7 * 86_400_000;
+
+const REFUSED: Record<string, string> = {
+  signature_mismatch: 'paste the signing secret that WorkOS shows for this endpoint into the portal',
+  signature_stale: 'the clock of webhook-ingress, or of a proxy that holds requests back, is wrong',
+  signature_missing: 'somebody else calls the endpoint, or a proxy takes the WorkOS-Signature header away',
+  source_not_allowed: 'WEBHOOK_SOURCES or TRUSTED_PROXIES of webhook-ingress do not fit what is before it',
+  secret_unreadable: 'RESCIND_ENCRYPTION_KEYS of webhook-ingress lacks the key that the portal seals with',
+  broker_unavailable: 'Kafka did not take the event; WorkOS sends it again',
+};
+
+/** What is right and what is not, in plain words. A pure function of the facts. */
+export function diagnose(facts: Facts): Finding[] {
+  return [
+    ...facts.services.flatMap(aboutService),
+    ...aboutKey(facts),
+    ...(facts.providers === undefined
+      ? [unknown('identity providers', 'could not be read.')]
+      : facts.providers.length === 0
+        ? [
+            problem(
+              'identity providers',
+              'There is none, so no token is accepted and no webhook comes in. Add one in the portal.',
+            ),
+          ]
+        : facts.providers.flatMap((provider) => aboutProvider(provider, facts.now))),
+    ...aboutQueues(facts),
+  ];
+}
+
+const ok = (about: string, says: string): Finding => ({ level: 'ok', about, says });
+const warning = (about: string, says: string): Finding => ({ level: 'warning', about, says });
+const problem = (about: string, says: string): Finding => ({ level: 'problem', about, says });
+const unknown = (about: string, says: string): Finding => ({ level: 'unknown', about, says });
+
+function aboutService(service: ServiceFacts): Finding[] {
+  const { name, url, unreachable, ready, missing = {}, viewAgeMs, clockAheadMs } = service;
+  if (url === undefined) return [unknown(name, 'is not looked at: its URL is not set.')];
+  if (unreachable !== undefined) return [problem(name, `does not answer: ${unreachable}`)];
+  const found: Finding[] = [];
+  if (ready) found.push(ok(name, 'is ready.'));
+  for (const [what, why] of Object.entries(missing)) found.push(problem(name, `is not ready. ${what}: ${why}`));
+  if (!ready && Object.keys(missing).length === 0) found.push(problem(name, 'is not ready, and does not say why.'));
+  if (viewAgeMs === null) found.push(problem(name, 'has had no heartbeat of the relay yet: nobody is let in.'));
+  if (clockAheadMs !== undefined && Math.abs(clockAheadMs) > SKEW_MS) {
+    const seconds = Math.round(Math.abs(clockAheadMs) / 1_000);
+    const which = clockAheadMs > 0 ? 'ahead of' : 'behind';
+    found.push(
+      problem(
+        name,
+        `Its clock is ${seconds} s ${which} this machine's. Tokens, signatures and heartbeats are judged by it: use NTP.`,
+      ),
+    );
+  }
+  if (url.startsWith('http:') && !isLoopback(url)) {
+    found.push(warning(name, `is asked over plain http (${url}): API keys and tokens can be read on the way.`));
+  }
+  return found;
+}
+
+const isLoopback = (url: string): boolean => /^http:\/\/(127\.|localhost|\[::1\])/.test(url);
+
+function aboutKey({ keyAccepted }: Facts): Finding[] {
+  if (keyAccepted === undefined) return [unknown('API key', 'could not be tried.')];
+  return [
+    keyAccepted
+      ? ok('API key', 'is accepted.')
+      : problem('API key', 'is refused: set RESCIND_API_KEY to one of RESCIND_API_KEYS.'),
+  ];
+}
+
+function aboutProvider(provider: ProviderFacts, now: number): Finding[] {
+  const about = `${provider.name} (${provider.id})`;
+  const found = provider.warnings.map(({ message }) => warning(about, message));
+  if (!provider.published)
+    found.push(problem(about, 'Its newest change has not reached Kafka: the services follow an older one.'));
+  if (typeof provider.keys === 'string')
+    found.push(problem(about, `Its keys cannot be had from here: ${provider.keys}`));
+  else if (provider.keys === 0) found.push(problem(about, 'Its key set is empty: no token of it can be verified.'));
+  else if (provider.keys !== undefined) found.push(ok(about, `${provider.keys} key(s) in its key set.`));
+  if (provider.mode === 'shadow')
+    found.push(warning(about, 'is in shadow mode: its events are recorded and end nothing.'));
+  if (provider.allowImpersonation) found.push(warning(about, 'accepts tokens of somebody who acts as another person.'));
+  if (provider.kind === 'workos' && !provider.apiKeySet) {
+    found.push(warning(about, 'has no API key, so webhooks that never came cannot be found through the Events API.'));
+  }
+  if (!provider.webhook) {
+    if (provider.kind === 'workos')
+      found.push(problem(about, 'has no webhook: nothing is learned of people who leave. Enable it in the portal.'));
+    return found;
+  }
+  return [...found, ...aboutWebhook(about, provider.webhook, now)];
+}
+
+function aboutWebhook(about: string, webhook: NonNullable<ProviderFacts['webhook']>, now: number): Finding[] {
+  const { reached, activityKnown, lastDeliveryAt, lastRefused, secrets } = webhook;
+  const found: Finding[] = [];
+  // A request without a signature has to be refused, and by us.
+  if (reached === '401 signature_missing') found.push(ok(about, 'Its webhook URL leads to webhook-ingress.'));
+  else if (reached === '403 source_not_allowed')
+    found.push(
+      ok(about, 'Its webhook URL leads to webhook-ingress, which takes deliveries from WEBHOOK_SOURCES alone.'),
+    );
+  else
+    found.push(
+      problem(
+        about,
+        `Its webhook URL does not lead to webhook-ingress from here: ${reached ?? 'not tried'}. Expected is 401 signature_missing.`,
+      ),
+    );
+  if (!activityKnown) return [...found, unknown(about, 'When its webhook was last called is not known yet.')];
+  if (lastDeliveryAt === null)
+    found.push(
+      warning(about, 'No delivery has come in yet. Is the URL in WorkOS, with its signing secret pasted here?'),
+    );
+  else if (now - Date.parse(lastDeliveryAt) > QUIET_MS)
+    found.push(
+      warning(about, `The last delivery came in on ${lastDeliveryAt}: is the endpoint still enabled in WorkOS?`),
+    );
+  else found.push(ok(about, `The last delivery came in at ${lastDeliveryAt}.`));
+  if (lastRefused && lastRefused.at > (lastDeliveryAt ?? '')) {
+    found.push(
+      problem(
+        about,
+        `The newest delivery was refused at ${lastRefused.at} with ${lastRefused.code}: ${REFUSED[lastRefused.code] ?? 'see the log of webhook-ingress'}.`,
+      ),
+    );
+  }
+  const pasted = secrets.filter(({ origin }) => origin === 'pasted');
+  if (pasted.length > 1) {
+    const unused = pasted.filter(({ lastUsedAt }) => lastUsedAt === null).length;
+    found.push(
+      warning(
+        about,
+        `A rotation is not finished: ${pasted.length} pasted secrets are live, ${unused} of them unused. Retire the old one.`,
+      ),
+    );
+  }
+  return found;
+}
+
+function aboutQueues({ setAside, guardTrips }: Facts): Finding[] {
+  const found: Finding[] = [];
+  if (setAside !== undefined) {
+    found.push(
+      setAside === 0
+        ? ok('set aside', 'No record was set aside.')
+        : problem(
+            'set aside',
+            `${setAside} record(s) were set aside; one may be a revocation. GET /v1/set-aside of grants says why.`,
+          ),
+    );
+  }
+  if (guardTrips !== undefined && guardTrips > 0) {
+    found.push(
+      problem(
+        'guard',
+        `${guardTrips} guard(s) have tripped: grants of people who are shut out wait for a decision. GET /v1/guard-trips of grants.`,
+      ),
+    );
+  }
+  return found;
+}

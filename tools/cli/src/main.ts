@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util';
+import { type Command, COMMANDS, type Options } from './commands.js';
+import { Ended, installationFrom } from './installation.js';
+
+export const HELP = `rescind: ask and steer an installation of Rescind
+
+  rescind status                       is everything ready?
+  rescind doctor                       what is wrong, and what to do about it
+  rescind users [<beginning>]          people by id, address or name
+  rescind user <user id>               one person: sessions, memberships, grants
+  rescind revoke --user|--organization|--session <id> --reason <why> [--yes]
+                                       says what would end; with --yes it ends
+  rescind verify-token [<token>]       is it good? Without one, reads stdin
+  rescind tail                         follow revocations until Ctrl-C
+  rescind completion bash              for: source <(rescind completion bash)
+
+  --provider <id>  where several have it    --json  for programs    --help
+
+Exit: 0 yes or done; 1 no; 2 used wrongly; 3 it cannot be known (let nobody in).
+Where: RESCIND_PORTAL_URL, RESCIND_GRANTS_URL, RESCIND_TOKEN_VERIFICATION_URL,
+RESCIND_WEBHOOK_INGRESS_URL, RESCIND_API_KEY; else what npm start runs here.`;
+
+/** Answers the exit code; never throws for what a person did. */
+export async function rescind(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  try {
+    const { values, positionals } = read(args);
+    const [name, ...operands] = positionals;
+    if (values.help || name === undefined) {
+      console.log(HELP);
+      return name === undefined && !values.help ? 2 : 0;
+    }
+    const command: Command | undefined = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (!command) throw new Ended(2, `There is no command ${JSON.stringify(name)}: see rescind --help.`);
+    return await command(installationFrom(env), operands, values);
+  } catch (error) {
+    if (!(error instanceof Ended)) throw error;
+    console.error(error.message);
+    return error.code;
+  }
+}
+
+function read(args: readonly string[]): { values: Options; positionals: string[] } {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        user: text,
+        organization: text,
+        session: text,
+        provider: text,
+        reason: text,
+        yes: flag,
+        json: flag,
+        help: { ...flag, short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new Ended(2, `${(error as Error).message.split('. To specify')[0]} See rescind --help.`);
+  }
+}
