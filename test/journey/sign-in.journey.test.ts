@@ -221,6 +221,39 @@ describe('a person at the page', () => {
   });
 });
 
+test('the feed tells it as it happens: webhook in, applied, revoked, refused', async () => {
+  const hangUp = new AbortController();
+  const response = await fetch(`${stack.portal}/api/feed`, {
+    headers: { authorization: `Bearer ${stack.adminApiKey}` },
+    signal: hangUp.signal,
+  });
+  let told = '';
+  const listening = (async () => {
+    for await (const chunk of response.body!) told += Buffer.from(chunk).toString();
+  })().catch(() => undefined);
+  const ada = await client.person();
+  await client.makeGrant({ user_id: ada.userId, organization_id: ada.organizationId, session_id: ada.sessionId });
+  await eventually(
+    () => client.verdict(ada.token),
+    (verdict) => verdict === 'active',
+  );
+  await client.workos('DELETE', `/user_management/users/${ada.userId}`);
+  await eventually(
+    () => client.verdict(ada.token),
+    (verdict) => verdict !== 'active',
+  );
+  for (const event of ['webhook', 'applied', 'revoked', 'refused']) {
+    const shape = new RegExp(`event: ${event}\\ndata: .*${ada.userId}`);
+    await eventually(
+      async () => told,
+      (text) => shape.test(text),
+    );
+  }
+  expect(told).not.toContain(ada.email);
+  hangUp.abort();
+  await listening;
+});
+
 describe('what does not sign in', () => {
   const begin = async (browser: Browser) =>
     (await browser.call('GET', `/auth/${provider}/login`)).headers.get('location')!;

@@ -1,4 +1,6 @@
 import { decodeCloudEvent } from '#contracts/cloud-event.js';
+import { REFUSAL_TYPE, refusalData } from '#contracts/refusal.js';
+import { Rejected } from '#contracts/rejected.js';
 import { REVOCATION_TYPE, revocationData } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
 import { decodeWorkOSRecord, type WorkOSEvent } from '#contracts/workos-event.js';
@@ -46,6 +48,8 @@ export class FeedEntries {
           return [this.webhook(record)];
         case TOPICS.revocations:
           return this.revocation(record);
+        case TOPICS.refusals:
+          return [refusal(record)];
         case TOPICS.identityProviders:
           return [providerChange(record)];
         default:
@@ -117,6 +121,12 @@ function moment(at: number, receivedAt: number | undefined): Pick<FeedData, 'at'
     at: new Date(at).toISOString(),
     ...(receivedAt === undefined ? {} : { latency_ms: Math.max(0, at - receivedAt) }),
   };
+}
+
+function refusal({ value }: ConsumedRecord): FeedEntry {
+  const record = decodeCloudEvent(value);
+  if (record.type !== REFUSAL_TYPE) throw new Rejected('record_malformed', 'type');
+  return { event: 'refused', data: refusalData.parse(record.data) as FeedData };
 }
 
 function providerChange({ key, value, timestamp }: ConsumedRecord): FeedEntry {

@@ -5,7 +5,7 @@ import { TopicReader } from '#kafka/topic-reader.js';
 import type { Logger } from '#platform/logging.js';
 import { FeedEntries, type FeedEntry } from './feed-entries.js';
 
-const FEED_TOPICS: Topic[] = [TOPICS.workosEvents, TOPICS.revocations, TOPICS.identityProviders];
+const FEED_TOPICS: Topic[] = [TOPICS.workosEvents, TOPICS.revocations, TOPICS.identityProviders, TOPICS.refusals];
 /** Of each partition, when the portal starts. */
 const HISTORY_RECORDS = 200;
 /** That are kept in memory. */

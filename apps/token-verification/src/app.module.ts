@@ -17,6 +17,7 @@ import { KeyStore } from './keys/key-store.js';
 import { ProviderKeys } from './keys/provider-keys.js';
 import { Lifetime } from './lifetime.js';
 import { VERIFICATION_OPEN_API } from './open-api.js';
+import { RefusalReporter } from './refusal-reporter.js';
 import { SignInReporter } from './sign-in-reporter.js';
 import { TokenService } from './token-service.js';
 import { TokensController } from './tokens.controller.js';
@@ -76,7 +77,13 @@ export class AppModule {
       now: Date.now,
     });
     const signer = new AnswerSigner(config.introspectionIssuer ?? '', config.introspectionSigningKeys);
-    const service = new TokenService(verifier, heartbeats, new SignInReporter(publisher), metrics);
+    const service = new TokenService(
+      verifier,
+      heartbeats,
+      new SignInReporter(publisher),
+      new RefusalReporter(publisher),
+      metrics,
+    );
     return {
       module: AppModule,
       imports: [

@@ -1,6 +1,7 @@
 import type { Verdict } from './verifier.js';
 import type { Verifier } from './verifier.js';
 import type { Heartbeats } from './domain/heartbeats.js';
+import type { RefusalReporter } from './refusal-reporter.js';
 import type { SignInReporter } from './sign-in-reporter.js';
 import type { VerificationMetrics } from './verification-metrics.js';
 import { Problem } from '#platform/problem.js';
@@ -11,6 +12,7 @@ export class TokenService {
     private readonly verifier: Verifier,
     private readonly heartbeats: Heartbeats,
     private readonly signIns: SignInReporter,
+    private readonly refusals: RefusalReporter,
     private readonly metrics: VerificationMetrics,
   ) {}
 
@@ -21,6 +23,7 @@ export class TokenService {
     this.metrics.judged(verdict, performance.now() - startedAt);
     if (verdict.kind === 'unknown') throw unknown(verdict.code);
     if (verdict.kind === 'active') this.signIns.seen(verdict.verified);
+    else if (verdict.verified) this.refusals.refused(verdict.verified, verdict.reason);
     return verdict;
   }
 

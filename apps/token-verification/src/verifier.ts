@@ -12,7 +12,7 @@ import { type Verified, VerifiedCache } from './verified-cache.js';
 /** The answer on one token. `unknown` is neither yes nor no: whoever asks must not let anybody in. */
 export type Verdict =
   | { kind: 'active'; verified: Verified }
-  | { kind: 'refused'; reason: TokenProblem | (string & {}); provider?: IdentityProviderData }
+  | { kind: 'refused'; reason: TokenProblem | (string & {}); provider?: IdentityProviderData; verified?: Verified }
   | { kind: 'unknown'; code: 'view_stale' | 'keys_unavailable' };
 
 export interface VerifierParts {
@@ -68,7 +68,7 @@ export class Verifier {
     const late = checkTimes(subject, provider.clock_tolerance_seconds, this.parts.now());
     if (late !== undefined) return { kind: 'refused', reason: late, provider };
     const verdict = judge(access, this.parts.view.stateOf);
-    if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider };
+    if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider, verified };
     return { kind: 'active', verified };
   }
 

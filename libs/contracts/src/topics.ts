@@ -6,6 +6,8 @@ export const TOPICS = {
   workosEventsDlq: 'workos.events.dlq',
   /** Each revocation, for downstream services. Key: scope key. */
   revocations: 'access.revocations',
+  /** Tokens that were refused because access has ended, for people to see. Key: user id. */
+  refusals: 'access.refusals',
   /** The newest state of each scope, and a heartbeat. Compacted; key: scope key. */
   revocationState: 'access.revocation-state',
   /** The newest configuration of each identity provider, secrets sealed. Compacted; key: provider id. */
@@ -37,6 +39,7 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   { topic: TOPICS.workosEvents, compacted: false, retentionMs: -1 },
   { topic: TOPICS.workosEventsDlq, compacted: false, retentionMs: -1 },
   { topic: TOPICS.revocations, compacted: false, retentionMs: 90 * DAY_MS },
+  { topic: TOPICS.refusals, compacted: false, retentionMs: DAY_MS },
   { topic: TOPICS.revocationState, compacted: true, retentionMs: -1 },
   { topic: TOPICS.identityProviders, compacted: true, retentionMs: -1, partitions: 1 },
   { topic: TOPICS.apiKeys, compacted: true, retentionMs: -1, partitions: 1 },
