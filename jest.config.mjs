@@ -21,7 +21,7 @@ export default {
     {
       ...base,
       displayName: 'integration',
-      testMatch: ['<rootDir>/{apps,libs,tools}/**/*.integration.test.ts'],
+      testMatch: ['<rootDir>/{apps,libs,tools,test}/**/*.integration.test.ts'],
       globalSetup: '<rootDir>/libs/testing/jest-global-setup.mjs',
       globalTeardown: '<rootDir>/libs/testing/jest-global-teardown.mjs',
     },

@@ -1,9 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import type { Registry } from 'prom-client';
+import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { KafkaBatchServer } from '#kafka/batch-server.js';
 import { KafkaClient } from '#kafka/client.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
+import { BatchPublisher } from '#kafka/publisher.js';
 import type { Logger } from '#platform/logging.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { ApiKeyRegistry } from '#providers/api-key-registry.js';
@@ -23,19 +25,28 @@ import { EventApplier } from './event-applier.js';
 import { EventsController } from './events.controller.js';
 import { GrantsController } from './grants.controller.js';
 import { GrantsMetrics } from './grants-metrics.js';
-import { GRANTS_SCHEMA, RELAY_LOCK } from './grants-schema.js';
+import { CompletenessController } from './completeness/completeness.controller.js';
+import { CompletenessMetrics } from './completeness/metrics.js';
+import { CompletenessWatch } from './completeness/watch.js';
+import { GRANTS_SCHEMA, RELAY_LOCK, RECONCILIATION_LOCK, TAIL_LOCK } from './grants-schema.js';
+import { readPosition } from './outbox.sql.js';
 import { Leader } from '#platform/leader.js';
 import { Lifetime } from './lifetime.js';
 import { MarkingWorker } from './marking-worker.js';
 import { GRANTS_OPEN_API } from './open-api.js';
+import { ReconciliationController } from './reconciliation/reconciliation.controller.js';
+import { Reconciler } from './reconciliation/reconciler.js';
+import { recover } from './recovery.js';
 import { Relay, RELAYED_TOPICS } from './relay.js';
 import { RevocationsController } from './revocations.controller.js';
 import { SetAsideController } from './set-aside.controller.js';
 import { ShadowRelease } from './shadow.js';
 import { ShadowRevocationsController } from './shadow-revocations.controller.js';
 import { SignInsConsumer } from './sign-ins.consumer.js';
+import { Tail } from './tail/tail.js';
 import { UsersController } from './users.controller.js';
 import { Vitals } from './vitals.js';
+import { workosApiOf } from './workos-access.js';
 import { WorkOSEventsConsumer } from './workos-events.consumer.js';
 
 const GROUP = 'grants';
@@ -55,6 +66,7 @@ export class AppModule {
     const database = new Database(config.database, GRANTS_SCHEMA);
     const metrics = new GrantsMetrics(registry);
     const marking = new MarkingWorker(database, config.marking.chunk, metrics, logger);
+    const agree = () => recover({ database, client, groupId: GROUP, limits: config.marking, logger });
     const applier = new EventApplier(
       database,
       providers,
@@ -64,18 +76,20 @@ export class AppModule {
       marking,
       metrics,
       logger,
+      agree,
     );
     const server = new KafkaBatchServer({
       client,
       groupId: GROUP,
       maxRecordsPerBatch: config.batchRecords,
       sessionTimeout: SESSION_TIMEOUT_MS,
+      startAt: (topic, partition) => database.read((tx) => readPosition(tx, topic, partition)),
     });
     const producer = new FencedProducer(client, {
       transactionalId: RELAY_TRANSACTIONAL_ID,
       topics: RELAYED_TOPICS,
     });
-    const relay = new Relay(producer, config, metrics);
+    const relay = new Relay(producer, config, metrics, agree);
     const leader = new Leader(config.database.url, RELAY_LOCK, logger, (connection, signal) =>
       relay.lead(connection, signal),
     );
@@ -86,8 +100,34 @@ export class AppModule {
     const sealer = new BackgroundLoop('seal the audit', SEAL_EVERY_MS, logger, async () => {
       return (await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK))) === SEAL_CHUNK;
     });
+    const publisher = new BatchPublisher(client);
+    const completeness = new CompletenessMetrics(registry);
+    const workos = {
+      database,
+      providers,
+      publisher,
+      apiOf: (provider: IdentityProviderData) => workosApiOf(provider, config.encryptionKeys),
+      logger,
+    };
+    const tail = new Tail({ ...workos, settings: config.tail, metrics: completeness });
+    const reconciler = new Reconciler({ ...workos, settings: config.reconciliation });
+    const tailLeader = new Leader(config.database.url, TAIL_LOCK, logger, (_, signal) => tail.lead(signal));
+    const reconciliationLeader = new Leader(config.database.url, RECONCILIATION_LOCK, logger, (_, signal) =>
+      reconciler.lead(signal),
+    );
+    const watch = new CompletenessWatch(database, providers, completeness, logger);
     const lifetime = new Lifetime(
-      { client, producer, providers, apiKeys, database, leader, loops: [marking, undoing, release, sealer, vitals] },
+      {
+        client,
+        producer,
+        providers,
+        apiKeys,
+        database,
+        leader,
+        agree,
+        loops: [marking, undoing, release, sealer, vitals],
+        readers: [{ stop: () => publisher.close() }, watch, tailLeader, reconciliationLeader],
+      },
       config,
       logger,
     );
@@ -131,6 +171,8 @@ export class AppModule {
         GuardTripsController,
         ShadowRevocationsController,
         AuditController,
+        CompletenessController,
+        ReconciliationController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },

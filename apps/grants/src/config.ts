@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { guardLimits } from '#contracts/identity-provider.js';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
-import { namedSecrets, serviceSettings } from '#platform/config.js';
+import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
 import { databaseConfigFrom, databaseSettings } from '#platform/database.js';
 import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
@@ -16,7 +16,7 @@ export const grantsConfig = z
     ...topicSettings,
     ...databaseSettings,
     RESCIND_API_KEYS: namedSecrets,
-    /** Unused so far; checked here so that every service of an installation can be given the same settings. */
+    /** Opens the API keys of the providers, so that WorkOS's Events API can be read. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys.optional(),
     /** How often the relay says how far the state topic has come, ms. */
     HEARTBEAT_INTERVAL_MS: z.coerce.number().int().min(50).default(1_000),
@@ -31,6 +31,19 @@ export const grantsConfig = z
     /** The same, as a share of the users that are known; from 50 of them on. */
     GUARD_MAX_SHARE: z.coerce.number().pipe(guardLimits.shape.max_share.unwrap()).default(0.25),
     GUARD_WINDOW_SECONDS: z.coerce.number().pipe(guardLimits.shape.window_seconds.unwrap()).default(3_600),
+    /** How often WorkOS's Events API is read, ms; and while webhooks are missing. */
+    TAIL_INTERVAL_MS: z.coerce.number().int().min(100).default(10_000),
+    TAIL_FAST_INTERVAL_MS: z.coerce.number().int().min(100).default(1_000),
+    /** How long WorkOS may hold an event back from the Events API, ms: of what is younger nothing is claimed. */
+    TAIL_HOLD_BACK_MS: z.coerce.number().int().min(0).default(10_000),
+    /** What is read again, so often, in case an event appeared late all the same, ms. */
+    TAIL_OVERLAP_MS: z.coerce.number().int().min(1_000).default(300_000),
+    /** How often WorkOS's lists are compared with what we know, hours; 0: on demand alone. */
+    RECONCILIATION_EVERY_HOURS: z.coerce.number().min(0).default(24),
+    /** Whether the schedule repairs what it finds; otherwise it reports. */
+    RECONCILIATION_REPAIRS: flag.default(false),
+    /** Requests to WorkOS's API that a comparison makes at most; its limit is 1,000 in 10 seconds, for all who use the key. */
+    RECONCILIATION_REQUESTS_PER_SECOND: z.coerce.number().positive().max(100).default(25),
   })
   .transform((env) => ({
     host: env.HOST,
@@ -50,6 +63,18 @@ export const grantsConfig = z
       maxUsers: env.GUARD_MAX_USERS,
       maxShare: env.GUARD_MAX_SHARE,
       windowMs: env.GUARD_WINDOW_SECONDS * 1000,
+    },
+    encryptionKeys: env.RESCIND_ENCRYPTION_KEYS,
+    reconciliation: {
+      everyMs: env.RECONCILIATION_EVERY_HOURS * 3_600_000,
+      repairs: env.RECONCILIATION_REPAIRS,
+      requestsPerSecond: env.RECONCILIATION_REQUESTS_PER_SECOND,
+    },
+    tail: {
+      normalMs: env.TAIL_INTERVAL_MS,
+      fastMs: env.TAIL_FAST_INTERVAL_MS,
+      holdBackMs: env.TAIL_HOLD_BACK_MS,
+      overlapMs: env.TAIL_OVERLAP_MS,
     },
   }));
 

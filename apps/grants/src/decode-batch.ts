@@ -1,11 +1,12 @@
 import { Rejected } from '#contracts/rejected.js';
-import { decodeWorkOSRecord, type WorkOSEvent } from '#contracts/workos-event.js';
+import { decodeWorkOSRecord, type Via, type WorkOSEvent } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 
 export interface DecodedRecord {
   record: ConsumedRecord;
   event: WorkOSEvent;
   receivedAt: number;
+  via: Via | undefined;
 }
 
 export interface RejectedRecord {
@@ -23,9 +24,9 @@ export function decodeBatch(records: readonly ConsumedRecord[]): {
   const rejected: RejectedRecord[] = [];
   for (const record of records) {
     try {
-      const { event, receivedAt } = decodeWorkOSRecord(record.value);
+      const { event, receivedAt, via } = decodeWorkOSRecord(record.value);
       assertStorableIds(event);
-      decoded.push({ record, event, receivedAt });
+      decoded.push({ record, event, receivedAt, via });
     } catch (error) {
       // Decoding is a function of the bytes alone, so whatever it fails with, it will fail with again.
       const { code, detail } = error instanceof Rejected ? error : new Rejected('record_malformed', 'unreadable');

@@ -1,3 +1,4 @@
+import { StartAgainAt } from '#kafka/batch-server.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import type { Logger } from '#platform/logging.js';
 import type { ProviderRegistry } from '#providers/registry.js';
@@ -10,12 +11,17 @@ import type { Database } from '#platform/database.js';
 import { codeOf, isUnstorable } from '#platform/database-errors.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import type { MarkingWorker } from './marking-worker.js';
+import { readPosition } from './outbox.sql.js';
+import type { Tx } from '#platform/sql.js';
 
 /** Then the batch is given back, and comes again. */
 const PROVIDERS_TIMEOUT_MS = 5_000;
 
 /** Takes batches of `workos.events` into the database. */
 export class EventApplier {
+  /** topic/partition → the next offset, as this process has committed it. */
+  private readonly positions = new Map<string, bigint>();
+
   constructor(
     private readonly database: Database,
     private readonly providers: Pick<ProviderRegistry, 'settle'>,
@@ -25,6 +31,8 @@ export class EventApplier {
     private readonly marking: Pick<MarkingWorker, 'wake'>,
     private readonly metrics: GrantsMetrics,
     private readonly logger: Logger,
+    /** See recovery.ts. */
+    private readonly recover: () => Promise<unknown> = () => Promise.resolve(),
   ) {}
 
   /** Resolves once everything is committed. Throws where the database is away; nothing is set aside for that. */
@@ -36,7 +44,11 @@ export class EventApplier {
     // What an event means depends on its provider: one that is not known yet is waited for, with this partition alone.
     await this.providers.settle(new Set(batch.decoded.map(({ event }) => event.providerId)), PROVIDERS_TIMEOUT_MS);
     try {
-      const applied = await this.database.transaction((tx) => applyBatch(tx, records, options, batch));
+      const applied = await this.database.transaction(async (tx) => {
+        await this.assertNotGoneBack(tx, records[0]!);
+        return applyBatch(tx, records, options, batch);
+      });
+      this.positions.set(`${topic}/${partition}`, BigInt(records.at(-1)!.offset) + 1n);
       if (applied.deferred.length > 0) this.marking.wake();
       const durationMs = performance.now() - startedAt;
       this.metrics.batchApplied(applied, durationMs, Date.now());
@@ -64,9 +76,29 @@ export class EventApplier {
         );
       }
     } catch (error) {
+      if (error instanceof StartAgainAt) {
+        this.logger.warn(
+          { topic, partition, applied_up_to: error.offset },
+          'the database has gone back: reading again',
+        );
+        await this.recover();
+        this.positions.delete(`${topic}/${partition}`);
+        throw error;
+      }
       if (!isUnstorable(error)) throw error;
       await this.applyOneByOne(records, error);
     }
+  }
+
+  /**
+   * What this process has seen committed is there still; otherwise the database was restored from a backup beneath us, and to
+   * go on would move its position across the gap. Throws `StartAgainAt`.
+   */
+  private async assertNotGoneBack(tx: Tx, { topic, partition }: ConsumedRecord): Promise<void> {
+    const seen = this.positions.get(`${topic}/${partition}`);
+    if (seen === undefined) return;
+    const position = await readPosition(tx, topic, partition);
+    if (BigInt(position) < seen) throw new StartAgainAt(position);
   }
 
   /** The values of one of them cannot be stored, and no retry will help: it alone is set aside. */

@@ -1,4 +1,6 @@
 import type { DatabaseSchema } from '#platform/database.js';
+import { AddTail1795824000000 } from './migrations/1795824000000-add-tail.js';
+import { AddReconciliation1795824100000 } from './migrations/1795824100000-add-reconciliation.js';
 import { CreateGrants1767225600000 } from './migrations/1767225600000-create-grants.js';
 import { AddShadow1795737600002 } from './migrations/1795737600002-add-shadow.js';
 import { AddGuard1795737600001 } from './migrations/1795737600001-add-guard.js';
@@ -8,7 +10,13 @@ const LOCK_SPACE = 0x5e5c1d;
 
 export const GRANTS_SCHEMA: DatabaseSchema = {
   name: 'grants',
-  migrations: [CreateGrants1767225600000, AddGuard1795737600001, AddShadow1795737600002],
+  migrations: [
+    CreateGrants1767225600000,
+    AddGuard1795737600001,
+    AddShadow1795737600002,
+    AddTail1795824000000,
+    AddReconciliation1795824100000,
+  ],
   migrationLock: [LOCK_SPACE, 1],
 };
 
@@ -18,3 +26,7 @@ export const RELAY_LOCK = { name: 'grants-relay', key: [LOCK_SPACE, 2] } as cons
 export const SEAL_LOCK = [LOCK_SPACE, 3] as const;
 /** One at a time re-opens what an undone trip had closed. */
 export const UNDO_LOCK = [LOCK_SPACE, 7] as const;
+/** One reads the Events API. */
+export const TAIL_LOCK = { name: 'grants-tail', key: [LOCK_SPACE, 11] } as const;
+/** One compares WorkOS's lists with what we know. */
+export const RECONCILIATION_LOCK = { name: 'grants-reconciliation', key: [LOCK_SPACE, 12] } as const;

@@ -19,6 +19,10 @@ export interface LifetimeParts {
   database: Database;
   leader: Leader;
   loops: readonly BackgroundLoop[];
+  /** Makes Postgres and Kafka agree on one past, before anything is published or applied. */
+  agree: () => Promise<unknown>;
+  /** What needs the database, Kafka and the providers; in the order in which it starts. */
+  readers: readonly { start?(): unknown; stop(): Promise<void> }[];
 }
 
 /**
@@ -42,7 +46,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   private async run(consume: () => Promise<void>): Promise<void> {
-    const { client, providers, apiKeys, database, leader, loops } = this.parts;
+    const { client, providers, apiKeys, database, leader, loops, readers, agree } = this.parts;
     const { signal } = this.stopping;
     const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
@@ -52,13 +56,14 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
       void apiKeys.start();
       await providers.start();
     });
-    if (!connected) return;
+    if (!connected || !(await until('agree with Kafka on the past', async () => void (await agree())))) return;
     leader.start();
     // What a `user.updated` means depends on its provider: not known is not the same as none.
     await Promise.race([providers.ready, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
     if (signal.aborted) return;
     await consume();
     this.consuming = true;
+    for (const reader of readers) reader.start?.();
   }
 
   /** Why no events are being applied; undefined where they are. */
@@ -71,7 +76,8 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, producer, providers, apiKeys, database, leader, loops } = this.parts;
+    const { client, producer, providers, apiKeys, database, leader, loops, readers } = this.parts;
+    for (const reader of readers.toReversed()) await reader.stop();
     await Promise.all(loops.map((loop) => loop.stop()));
     await leader.stop();
     await producer.close();

@@ -4,11 +4,19 @@ import { openApi, type Operation } from '#platform/open-api.js';
 import { accessAnswer, accessQuestion } from './access.controller.js';
 import { auditQuery, auditView } from './audit.controller.js';
 import { decision, tripQuery, tripView } from './guard-trips.controller.js';
+import { certificateView, missedWebhookQuery, missedWebhookView } from './completeness/completeness.controller.js';
 import { eventQuery, eventView, eventWithBody } from './events.controller.js';
 import { grantView } from './grant-view.js';
 import { grantQuery, handRevocation, idempotencyKey, newGrant } from './grants.controller.js';
 import { pageOf } from './paging.js';
 import { reinstatementRequest, revocationQuery, revocationRequest, revocationView } from './revocations.controller.js';
+import {
+  differenceQuery,
+  differenceView,
+  reconciliationQuery,
+  reconciliationRequest,
+  reconciliationView,
+} from './reconciliation/reconciliation.controller.js';
 import { redriveRequest, setAsideQuery, setAsideView } from './set-aside.controller.js';
 import { shadowQuery, shadowView } from './shadow-revocations.controller.js';
 import { userDetails, userQuery, userView } from './users.controller.js';
@@ -170,6 +178,67 @@ export const GRANTS_OPEN_API = openApi(
       shadowQuery,
       shadowView,
     ),
+    {
+      method: 'get',
+      path: '/v1/completeness',
+      operationId: 'getCompleteness',
+      summary: 'For each provider: everything up to when has been applied',
+      responses: ok('One certificate a provider.', z.object({ data: z.array(certificateView) })),
+      problems: AWAY,
+    },
+    list(
+      '/v1/missed-webhooks',
+      'listMissedWebhooks',
+      'Events that no webhook brought in time and the Events API did, newest first',
+      missedWebhookQuery,
+      missedWebhookView,
+    ),
+    {
+      method: 'post',
+      path: '/v1/reconciliations',
+      operationId: 'reconcile',
+      summary: "Compare WorkOS's own lists with what is known here; also the first import",
+      body: reconciliationRequest,
+      responses: { 202: { description: 'It has begun.', schema: z.object({ id: z.string() }) } },
+      problems: {
+        ...INVALID,
+        404: ['provider_unknown'],
+        409: ['api_key_missing', 'reconciliation_running'],
+        ...AWAY,
+      },
+    },
+    list(
+      '/v1/reconciliations',
+      'listReconciliations',
+      'Comparisons, newest first',
+      reconciliationQuery,
+      reconciliationView,
+    ),
+    {
+      method: 'get',
+      path: '/v1/reconciliations/{id}',
+      operationId: 'getReconciliation',
+      summary: 'One comparison, and how far it is',
+      responses: ok('The comparison.', reconciliationView),
+      problems: { 404: ['reconciliation_unknown'], ...AWAY },
+    },
+    {
+      method: 'get',
+      path: '/v1/reconciliations/{id}/differences',
+      operationId: 'listDifferences',
+      summary: 'What a comparison has found, in the order in which it did',
+      query: differenceQuery,
+      responses: ok('One page.', pageOf(differenceView)),
+      problems: { ...INVALID, 404: ['reconciliation_unknown'], ...AWAY },
+    },
+    {
+      method: 'post',
+      path: '/v1/reconciliations/{id}/cancel',
+      operationId: 'cancelReconciliation',
+      summary: 'End a comparison; what is repaired by then stays so',
+      responses: ok('The comparison; also where it had ended before.', reconciliationView),
+      problems: { 404: ['reconciliation_unknown'], ...AWAY },
+    },
     list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQuery, auditView),
   ],
 );

@@ -112,3 +112,13 @@ export async function movePosition(tx: Tx, topic: string, partition: number, nex
     [topic, partition, nextOffset],
   );
 }
+
+/** The next offset of a partition, as far as it has been applied; 0 where nothing has. */
+export async function readPosition(tx: Tx, topic: string, partition: number): Promise<string> {
+  const [row] = await rowsOf<{ next_offset: string }>(
+    tx,
+    'select next_offset from consumer_positions where topic = $1 and partition = $2',
+    [topic, partition],
+  );
+  return row?.next_offset ?? '0';
+}

@@ -15,13 +15,13 @@ export async function insertReceipts(tx: Tx, records: readonly DecodedRecord[]):
     tx,
     `insert into receipts
        (event_id, provider_id, type, outcome, user_id, organization_id, occurred_at, received_at, topic, partition,
-        kafka_offset, value)
+        kafka_offset, value, via)
      select event_id, provider_id, type, outcome, user_id, organization_id, occurred_at,
-       to_timestamp(received_at / 1000), topic, partition, kafka_offset, value
+       to_timestamp(received_at / 1000), topic, partition, kafka_offset, value, via
      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::float8[],
-       $9::text[], $10::int[], $11::bigint[], $12::bytea[])
+       $9::text[], $10::int[], $11::bigint[], $12::bytea[], $13::text[])
        as n (event_id, provider_id, type, outcome, user_id, organization_id, occurred_at, received_at, topic,
-         partition, kafka_offset, value)
+         partition, kafka_offset, value, via)
      on conflict (event_id, provider_id) do nothing returning event_id, provider_id`,
     columns(
       [...records].sort(byEventId),
@@ -37,6 +37,7 @@ export async function insertReceipts(tx: Tx, records: readonly DecodedRecord[]):
       ({ record }) => record.partition,
       ({ record }) => record.offset,
       ({ record }) => record.value,
+      ({ via }) => via ?? null,
     ),
   );
   const fresh = new Set(inserted.map((row) => idOf(row.provider_id, row.event_id)));
@@ -44,6 +45,7 @@ export async function insertReceipts(tx: Tx, records: readonly DecodedRecord[]):
     tx,
     records.map(({ event }) => event).filter((event) => !event.shadow && !fresh.has(idOf(event.providerId, event.id))),
   );
+  if (inserted.length < records.length) await noteWebhooks(tx, records);
   return inserted.length;
 }
 
@@ -60,6 +62,23 @@ async function leaveShadow(tx: Tx, again: readonly DecodedRecord['event'][]): Pr
       ({ id }) => id,
       ({ providerId }) => providerId,
       outcomeOf,
+    ),
+  );
+}
+
+/** Of events that had come otherwise before: here is their webhook. What never gets one was missed. */
+async function noteWebhooks(tx: Tx, records: readonly DecodedRecord[]): Promise<void> {
+  const webhooks = records.filter(({ via }) => via === undefined);
+  if (webhooks.length === 0) return;
+  await tx.query(
+    `update receipts r set webhook_at = to_timestamp(n.received_at / 1000)
+     from unnest($1::text[], $2::text[], $3::float8[]) as n (event_id, provider_id, received_at)
+     where r.event_id = n.event_id and r.provider_id = n.provider_id and r.via is not null and r.webhook_at is null`,
+    columns(
+      [...webhooks].sort(byEventId),
+      ({ event }) => event.id,
+      ({ event }) => event.providerId,
+      ({ receivedAt }) => finite(receivedAt),
     ),
   );
 }

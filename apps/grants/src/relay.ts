@@ -39,6 +39,8 @@ export class Relay {
     private readonly producer: Pick<FencedProducer, 'acquire' | 'sendAll' | 'partitionsOf'>,
     private readonly settings: RelaySettings,
     private readonly metrics: GrantsMetrics,
+    /** Before anything is published: see recovery.ts. */
+    private readonly recover: () => Promise<unknown> = () => Promise.resolve(),
   ) {}
 
   /** Runs until it must not any more, or throws: `Fenced`, `BrokerUnavailable`, or what the database says. */
@@ -51,6 +53,7 @@ export class Relay {
     signal.addEventListener('abort', wake);
     try {
       await connection.query(`listen ${OUTBOX_CHANNEL}`);
+      await this.recover();
       await this.producer.acquire();
       let nextBeat = 0;
       while (!signal.aborted) {

@@ -208,3 +208,18 @@ export async function readScopeIds(tx: Tx, keys: readonly ScopeKey[]): Promise<S
   );
   return rows.map(scopeOfRow);
 }
+
+/** Every scope in the order of its key, after one, with the rows locked against changes until the transaction ends. */
+export async function readStatesAfter(
+  tx: Tx,
+  after: ScopeKey,
+  limit: number,
+): Promise<{ key: ScopeKey; scope: Scope; state: ScopeState }[]> {
+  const rows = await rowsOf<ScopeIdRow & StateRow>(
+    tx,
+    `select ${STATE}, provider_id, kind, user_id, organization_id, session_id from scopes
+     where scope_key > $1 order by scope_key limit $2 for share`,
+    [after, limit],
+  );
+  return rows.map((row) => ({ key: row.scope_key, scope: scopeOfRow(row), state: stateOfRow(row) }));
+}

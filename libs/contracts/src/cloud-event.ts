@@ -20,6 +20,8 @@ export interface CloudEvent<Data = unknown> {
   providerid?: string;
   /** Extension: it came in while its provider was in shadow mode, and has no effect. */
   shadow?: boolean;
+  /** Extension: how it came in where that was not a webhook. See `Via`. */
+  via?: string;
   /** Extension: when webhook-ingress took it in, RFC 3339. */
   receivedat?: string;
   data: Data;
@@ -35,6 +37,7 @@ const envelope = z.object({
   datacontenttype: z.literal('application/json'),
   providerid: z.string().min(1).optional(),
   shadow: z.boolean().optional(),
+  via: z.string().optional(),
   receivedat: z.string().optional(),
   data: z.unknown(),
 });

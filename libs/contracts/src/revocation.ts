@@ -14,6 +14,7 @@ export const REASON_CODES = [
   'role_changed',
   'session_revoked',
   'organization_deleted',
+  'reconciled',
 ] as const;
 
 export type ReasonCode = (typeof REASON_CODES)[number];

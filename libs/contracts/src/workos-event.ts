@@ -68,6 +68,8 @@ interface Common {
   previousAttributes: Readonly<Record<string, unknown>>;
   /** It came in while its provider was in shadow mode: it has no effect. */
   shadow: boolean;
+  /** WorkOS never sent it: it states a difference that a comparison with WorkOS's own lists has found. */
+  reconciled: boolean;
 }
 
 export type WorkOSEvent =
@@ -92,11 +94,11 @@ const routing = envelope.pick({ id: true, event: true, data: true });
  * Reads one WorkOS event from a parsed webhook body or an Events API entry.
  * Throws `Rejected('event_malformed')` where a field that decides something is missing or of the wrong type.
  */
-export function decodeWorkOSEvent(json: unknown, providerId: string, shadow = false): WorkOSEvent {
+export function decodeWorkOSEvent(json: unknown, providerId: string, shadow = false, reconciled = false): WorkOSEvent {
   const parsed = checked(envelope, json);
   if (!parsed.success) throw new Rejected('event_malformed', problemFields(parsed.error));
   const { id, event, data, created_at, context } = parsed.data;
-  const common = { id, providerId, previousAttributes: context?.previous_attributes ?? {}, shadow };
+  const common = { id, providerId, previousAttributes: context?.previous_attributes ?? {}, shadow, reconciled };
 
   const occurredAt = timeOf(created_at ?? data['updated_at']);
   if (!isKnown(event)) return { ...common, occurredAt, type: 'unknown', name: event };
@@ -112,11 +114,20 @@ const isKnown = (type: string): type is KnownType => Object.hasOwn(DATA_SCHEMAS,
 
 export const WORKOS_EVENT_TYPE_PREFIX = 'com.workos.';
 
+/**
+ * How an event came into `workos.events` where it was not by webhook. `events-api`: the tail of WorkOS's Events API found it,
+ * and no webhook had brought it. `reconciliation`: WorkOS never sent it, it states what a comparison with its lists has found.
+ */
+export const VIAS = ['events-api', 'reconciliation'] as const;
+export type Via = (typeof VIAS)[number];
+
 /** A record of `workos.events`, read: the CloudEvent around it, and what WorkOS said. */
 export interface WorkOSRecord {
   event: WorkOSEvent;
   /** When webhook-ingress took it in, ms; for latency alone, no decision uses it. */
   receivedAt: Moment;
+  /** Undefined: by webhook. */
+  via: Via | undefined;
   /** The event as WorkOS wrote it. */
   raw: unknown;
 }
@@ -126,8 +137,9 @@ export function decodeWorkOSRecord(value: Buffer | null): WorkOSRecord {
   const record = decodeCloudEvent(value);
   if (!record.type.startsWith(WORKOS_EVENT_TYPE_PREFIX)) throw new Rejected('record_malformed', 'type');
   if (!record.providerid) throw new Rejected('record_malformed', 'providerid');
-  const event = decodeWorkOSEvent(record.data, record.providerid, record.shadow === true);
-  return { event, receivedAt: timeOf(record.receivedat), raw: record.data };
+  const via = VIAS.find((known) => known === record.via);
+  const event = decodeWorkOSEvent(record.data, record.providerid, record.shadow === true, via === 'reconciliation');
+  return { event, receivedAt: timeOf(record.receivedat), via, raw: record.data };
 }
 
 /** The envelope, checked just as far as routing needs; the rest is checked where it decides something. */
@@ -176,6 +188,7 @@ export function encodeWorkOSRecord(
   envelope: WorkOSEnvelope,
   provider: Pick<IdentityProviderData, 'id' | 'mode'>,
   receivedAt: Date,
+  via?: Via,
 ): Buffer {
   const time = envelope.createdAt === undefined ? NaN : parseTime(envelope.createdAt);
   const attributes: Omit<CloudEvent, 'data'> = {
@@ -188,6 +201,7 @@ export function encodeWorkOSRecord(
     datacontenttype: 'application/json',
     providerid: provider.id,
     ...(provider.mode === 'shadow' ? { shadow: true } : {}),
+    ...(via === undefined ? {} : { via }),
     receivedat: receivedAt.toISOString(),
   };
   const head = JSON.stringify(attributes);

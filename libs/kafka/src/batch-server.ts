@@ -1,9 +1,10 @@
+import type { Topic } from '#contracts/topics.js';
 import { BaseRpcContext, type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { backoffMs } from './backoff.js';
 import type { KafkaClient } from './client.js';
-import { ConsumerLoop, type Session } from './consumer-session.js';
+import { type Assignment, ConsumerLoop, type Session } from './consumer-session.js';
 import { asError } from './errors.js';
 import { after, type ConsumedRecord, toConsumedRecord } from './record.js';
 
@@ -24,6 +25,11 @@ export interface KafkaBatchServerOptions {
   rebalanceTimeout?: number;
   /** How long `close` waits for the batch in hand. Default 10,000 ms. */
   closeTimeoutMs?: number;
+  /**
+   * The next offset as whoever keeps the results knows it, asked at each assignment. Where that is before what Kafka has
+   * committed, reading begins there: the results are what counts, and Kafka's offset only saves work. Never skips anything.
+   */
+  startAt?: (topic: Topic, partition: number) => Promise<string>;
   /** After each delivery of a batch; for metrics. `error` where the handler threw. */
   onBatch?: (batch: BatchOutcome) => void;
 }
@@ -39,6 +45,8 @@ export interface BatchOutcome {
 
 /** Second argument of a handler. */
 export class BatchContext extends BaseRpcContext {
+  again: StartAgainAt | undefined;
+
   constructor(
     readonly topic: string,
     readonly partition: number,
@@ -50,6 +58,22 @@ export class BatchContext extends BaseRpcContext {
     readonly signal: AbortSignal,
   ) {
     super([]);
+  }
+
+  /**
+   * To be called before the handler throws, and instead of a repetition: the partition is read again from this offset. The
+   * error alone would not do, since Nest hands on another one.
+   */
+  startAgainAt(offset: string): void {
+    this.again = new StartAgainAt(offset);
+  }
+}
+
+/** What was applied has gone back (a restored backup), and the partition is to be read from there again. */
+export class StartAgainAt extends Error {
+  override readonly name = 'StartAgainAt';
+  constructor(readonly offset: string) {
+    super(`what was applied has gone back to ${offset}`);
   }
 }
 
@@ -81,6 +105,8 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
   private readonly closing = new AbortController();
   private readonly heartbeatInterval: number;
   private handlerError: Error | undefined;
+  /** Partitions that were assigned and of which nothing was handled yet. */
+  private readonly beginnings = new Map<string, { isSought: boolean }>();
 
   constructor(private readonly options: KafkaBatchServerOptions) {
     super();
@@ -103,6 +129,7 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
         metadataMaxAge: 60_000,
       },
       eachBatch: (payload, session) => this.eachBatch(payload, session),
+      onAssigned: (assignment, session) => this.findStarts(assignment, session),
     });
   }
 
@@ -165,12 +192,18 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
     const heart = new Heart(() => payload.heartbeat(), this.heartbeatInterval);
     const topic = this.client.contractName(batch.topic);
     try {
+      if (!(await this.isAtItsBeginning(payload, session))) return;
       for (const slice of this.slices(`${batch.topic}/${batch.partition}`, batch.messages)) {
         if (!isRunning() || isStale() || session.ended.aborted) return;
         heart.throwIfLost();
         const records = slice.map((message) => toConsumedRecord(topic, batch.partition, message));
         const signal = AbortSignal.any([session.ended, this.closing.signal, heart.lost]);
-        if (!(await this.handle(records, batch.highWatermark, signal))) {
+        const outcome = await this.handle(records, batch.highWatermark, signal);
+        if (outcome instanceof StartAgainAt) {
+          session.consumer.seek({ topic: batch.topic, partition: batch.partition, offset: outcome.offset });
+          return;
+        }
+        if (outcome !== undefined) {
           this.comeBackLater(session, payload);
           return;
         }
@@ -188,6 +221,57 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
     }
   }
 
+  /** Seeks at once, so that reading goes back also where no new record comes that would make us look. */
+  private findStarts(assignment: Assignment, session: Session): void {
+    this.beginnings.clear();
+    const { startAt, groupId } = this.options;
+    if (!startAt) return;
+    for (const [topic, partitions] of Object.entries(assignment)) {
+      for (const partition of partitions) this.beginnings.set(`${topic}/${partition}`, { isSought: false });
+    }
+    const seek = async (): Promise<void> => {
+      const committed = await this.client.committedOffsets(groupId, this.topics() as Topic[]);
+      for (const [topic, partitions] of Object.entries(assignment)) {
+        for (const partition of partitions) {
+          const name = this.client.contractName(topic);
+          const start = BigInt(await startAt(name as Topic, partition));
+          const isBehind = start < (committed[name]?.[partition] ?? -1n);
+          if (isBehind && !session.ended.aborted) session.consumer.seek({ topic, partition, offset: start.toString() });
+        }
+      }
+    };
+    // Where it cannot be found out now, the first batch asks again.
+    seek().catch((error: unknown) => {
+      this.client.logger.warn({ error: asError(error).message }, 'it is not known yet where to begin');
+    });
+  }
+
+  /**
+   * False: the first batch of a partition since it was assigned is later than where to begin; what comes next is not. Once
+   * only, since the record at that offset may be gone (retention) or be none (a transaction's marker).
+   */
+  private async isAtItsBeginning(payload: EachBatchPayload, session: Session): Promise<boolean> {
+    const { topic, partition, messages } = payload.batch;
+    const key = `${topic}/${partition}`;
+    const beginning = this.beginnings.get(key);
+    if (!beginning || messages.length === 0) return true;
+    let start: bigint;
+    try {
+      start = BigInt(await this.options.startAt!(this.client.contractName(topic) as Topic, partition));
+    } catch (error) {
+      this.handlerError = asError(error);
+      this.comeBackLater(session, payload);
+      return false;
+    }
+    if (start < BigInt(messages[0]!.offset) && !beginning.isSought) {
+      beginning.isSought = true;
+      session.consumer.seek({ topic, partition, offset: start.toString() });
+      return false;
+    }
+    this.beginnings.delete(key);
+    return true;
+  }
+
   /** A batch that failed comes again as it was, without what has arrived since. */
   private *slices(key: string, messages: KafkaMessage[]): Generator<KafkaMessage[]> {
     const most = this.options.maxRecordsPerBatch ?? 1_000;
@@ -202,7 +286,12 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
     }
   }
 
-  private async handle(records: ConsumedRecord[], highWatermark: string, signal: AbortSignal): Promise<boolean> {
+  /** Answers what the handler threw. */
+  private async handle(
+    records: ConsumedRecord[],
+    highWatermark: string,
+    signal: AbortSignal,
+  ): Promise<Error | undefined> {
     const { topic, partition } = records[0]!;
     const key = `${this.client.topic(topic)}/${partition}`;
     const attempt = (this.failures.get(key)?.attempt ?? 0) + 1;
@@ -214,10 +303,11 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
       this.failures.delete(key);
       if (this.failures.size === 0) this.handlerError = undefined;
     } catch (thrown) {
-      error = asError(thrown);
+      error = context.again ?? asError(thrown);
       this.handlerError = error;
       const { offset } = records.at(-1)!;
-      this.failures.set(key, { attempt, lastOffset: offset });
+      if (error instanceof StartAgainAt) this.failures.delete(key);
+      else this.failures.set(key, { attempt, lastOffset: offset });
       this.client.logger.error(
         { topic, partition, firstOffset: records[0]!.offset, lastOffset: offset, attempt, error: error.message },
         'batch failed, it will come again',
@@ -225,7 +315,7 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
     }
     const durationMs = performance.now() - startedAt;
     this.options.onBatch?.({ topic, partition, records: records.length, attempt, durationMs, ...(error && { error }) });
-    return error === undefined;
+    return error;
   }
 
   private async call(topic: string, records: ConsumedRecord[], context: BatchContext): Promise<void> {

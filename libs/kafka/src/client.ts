@@ -143,6 +143,19 @@ export class KafkaClient {
     });
   }
 
+  /** topic → partition → the next offset of the group as Kafka has it; -1 where it has none. Throws `BrokerUnavailable`. */
+  async committedOffsets(groupId: string, topics: readonly Topic[]): Promise<Record<string, Record<number, bigint>>> {
+    const committed = await this.withAdmin((admin) =>
+      admin.fetchOffsets({ groupId: this.config.topicPrefix + groupId, topics: topics.map(this.topic) }),
+    );
+    return Object.fromEntries(
+      committed.map(({ topic, partitions }) => [
+        this.contractName(topic),
+        Object.fromEntries(partitions.map(({ partition, offset }) => [partition, BigInt(offset)])),
+      ]),
+    );
+  }
+
   /** partition → the offset that the next record gets. Throws `BrokerUnavailable`. */
   async endOffsets(topic: Topic): Promise<Record<number, string>> {
     const offsets = await this.withAdmin((admin) => admin.fetchTopicOffsets(this.topic(topic)));

@@ -93,7 +93,10 @@ const startOfSecond = (at: Moment): Moment => Math.floor(at / 1000) * 1000;
 
 function close(scope: Scope, closedAt: Moment, event: WorkOSEvent, reason: ReasonCode): ScopeUpdate {
   const occurredAt = closedAt < event.occurredAt ? closedAt : event.occurredAt;
-  return { scope, state: { ...OPEN, closedAt, closing: { reason, sourceEventId: event.id, occurredAt } }, reason };
+  // What WorkOS never said in an event is told apart from what it did say.
+  const given: ReasonCode = event.reconciled ? 'reconciled' : reason;
+  const closing = { reason: given, sourceEventId: event.id, occurredAt };
+  return { scope, state: { ...OPEN, closedAt, closing }, reason: given };
 }
 
 function open(scope: Scope, openedAt: Moment): ScopeUpdate {

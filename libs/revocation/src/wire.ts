@@ -1,4 +1,5 @@
 import { momentFromWire, momentToWire, NEVER } from '#contracts/moment.js';
+import { Rejected } from '#contracts/rejected.js';
 import type { ScopeStateData } from '#contracts/revocation.js';
 import { keyOf, type Scope } from './scope.js';
 import type { ScopeState } from './scope-state.js';
@@ -35,4 +36,16 @@ export function stateFromWire(data: ScopeStateData): ScopeState {
             occurredAt: momentFromWire(data.occurred_at),
           },
   };
+}
+
+/** The scope that a record is about. */
+export function scopeFromWire(data: ScopeStateData): Scope {
+  const { provider_id: providerId, user_id: userId, organization_id: organizationId, session_id: sessionId } = data;
+  if (sessionId !== undefined) return { kind: 'session', providerId, sessionId };
+  if (userId !== undefined && organizationId !== undefined) {
+    return { kind: 'membership', providerId, userId, organizationId };
+  }
+  if (userId !== undefined) return { kind: 'user', providerId, userId };
+  if (organizationId !== undefined) return { kind: 'organization', providerId, organizationId };
+  throw new Rejected('record_malformed', 'data: no scope');
 }

@@ -36,11 +36,17 @@ export interface Page<T> {
   data: T[];
   /** Where the next page begins; null: this was the last one, for now. */
   after: string | null;
+  /**
+   * When WorkOS looked, at the latest, ms: its clock (`Date`, in whole seconds; ours where it does not say) less the time that
+   * the request took.
+   */
+  asOf: number;
 }
 
 const object = z.looseObject({ id: z.string().min(1) });
 export type WorkOSObject = z.output<typeof object>;
-const event = object.extend({ event: z.string().min(1), created_at: z.string(), data: z.looseObject({}) });
+/** No more than is needed to go on behind it: one that cannot be read must not hold up those that come after. */
+const event = object.extend({ event: z.string().min(1), created_at: z.string().optional() });
 export type WorkOSApiEvent = z.output<typeof event>;
 
 const pageOf = <T extends z.ZodType>(item: T) =>
@@ -93,12 +99,39 @@ export class WorkOSApi {
     return this.list('/user_management/organization_memberships', query, object);
   }
 
-  private async list<T extends z.ZodType>(path: string, query: URLSearchParams, item: T): Promise<Page<z.output<T>>> {
-    const { data, list_metadata } = await this.get(path, query, pageOf(item));
-    return { data: data as z.output<T>[], after: list_metadata?.after ?? null };
+  /** "List sessions" of one user: the ones that are active. */
+  listSessions(userId: string, after?: string): Promise<Page<WorkOSObject>> {
+    return this.list(`/user_management/users/${encodeURIComponent(userId)}/sessions`, pageQuery(after), object);
   }
 
-  private async get<T>(path: string, query: URLSearchParams, schema: z.ZodType<T>): Promise<T> {
+  /** "List organizations". */
+  listOrganizations(after?: string): Promise<Page<WorkOSObject>> {
+    return this.list('/organizations', pageQuery(after), object);
+  }
+
+  /** "List directories": the ones that organizations keep their people in. A deleted one is not among them. */
+  listDirectories(after?: string): Promise<Page<WorkOSObject>> {
+    return this.list('/directories', pageQuery(after), object);
+  }
+
+  /** One user or organization; undefined where WorkOS says that there is none (404). */
+  async find(kind: 'user' | 'organization', id: string): Promise<WorkOSObject | undefined> {
+    const path = `${kind === 'user' ? '/user_management/users' : '/organizations'}/${encodeURIComponent(id)}`;
+    try {
+      return (await this.get(path, new URLSearchParams(), object)).body;
+    } catch (error) {
+      if (error instanceof WorkOSApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  private async list<T extends z.ZodType>(path: string, query: URLSearchParams, item: T): Promise<Page<z.output<T>>> {
+    const { body, asOf } = await this.get(path, query, pageOf(item));
+    return { data: body.data as z.output<T>[], after: body.list_metadata?.after ?? null, asOf };
+  }
+
+  private async get<T>(path: string, query: URLSearchParams, schema: z.ZodType<T>): Promise<{ body: T; asOf: number }> {
+    const askedAt = performance.now();
     try {
       const answer = await fetch(`${this.base}${path}?${query.toString()}`, {
         redirect: 'error',
@@ -109,7 +142,11 @@ export class WorkOSApi {
         await answer.body?.cancel();
         throw new WorkOSApiError(answer.status, path, retryAfterMs(answer.headers.get('retry-after')));
       }
-      return schema.parse(await answer.json());
+      const saidAt = Date.parse(answer.headers.get('date') ?? '');
+      return {
+        body: schema.parse(await answer.json()),
+        asOf: (Number.isNaN(saidAt) ? Date.now() : saidAt) - (performance.now() - askedAt),
+      };
     } catch (error) {
       if (error instanceof WorkOSApiError) throw error;
       // An answer of another shape is as good as none, and zod's error would hold what was in it.

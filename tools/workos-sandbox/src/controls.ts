@@ -1,7 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { notFound } from './api-error.js';
-import { createMembership, createOrganization, createUser } from './directory.js';
+import {
+  connectDirectory,
+  createMembership,
+  createOrganization,
+  createUser,
+  deactivate,
+  deleteDirectory,
+  deleteMembership,
+  deleteOrganization,
+  deleteUser,
+  revokeSession,
+} from './directory.js';
 import { checked } from './sandbox.js';
 import { emit, type World } from './world.js';
 
@@ -86,6 +97,41 @@ export function addControls(app: FastifyInstance, world: World): void {
   app.post('/_sandbox/chaos', async ({ body }) => {
     world.deliveries.chaos = { ...world.deliveries.chaos, ...(body as object) };
     return world.deliveries.chaos;
+  });
+
+  /** A directory takes over an organization: its memberships are managed by it from now on. */
+  app.post('/_sandbox/directories', async ({ body }) => {
+    const { organization_id } = checked(z.object({ organization_id: z.string() }), body);
+    return connectDirectory(world, organization_id);
+  });
+  app.delete('/_sandbox/directories/:id', async ({ params }) => {
+    const { id } = params as { id: string };
+    if (!deleteDirectory(world, id)) throw notFound('Directory', id);
+    return {};
+  });
+  /** Something is changed and no event tells of it, as where one was lost for good. */
+  app.post('/_sandbox/silently', async ({ body }) => {
+    const { delete_user, delete_membership, deactivate_membership, end_session, delete_organization } = checked(
+      z.object({
+        delete_user: z.string().optional(),
+        delete_membership: z.string().optional(),
+        deactivate_membership: z.string().optional(),
+        end_session: z.string().optional(),
+        delete_organization: z.string().optional(),
+      }),
+      body,
+    );
+    world.switches.silent = true;
+    try {
+      if (delete_user) deleteUser(world, delete_user);
+      if (delete_membership) deleteMembership(world, delete_membership);
+      if (deactivate_membership) deactivate(world, deactivate_membership);
+      if (end_session) revokeSession(world, end_session);
+      if (delete_organization) deleteOrganization(world, delete_organization);
+    } finally {
+      world.switches.silent = false;
+    }
+    return {};
   });
 
   /** Many people in one organization, quickly. */

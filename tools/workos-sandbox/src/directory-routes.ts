@@ -130,6 +130,8 @@ export function addDirectoryRoutes(app: FastifyInstance, world: World): void {
     return reply.status(204).send();
   });
 
+  app.get('/directories', async ({ query }) => listAnswer(world.directories.page(pageOf(query))));
+
   app.get('/events', async ({ query }, reply) => {
     const { data, after } = world.events.list(eventQuery(query as Record<string, unknown>));
     // The very bytes that the webhooks carry.

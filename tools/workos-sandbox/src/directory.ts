@@ -1,7 +1,7 @@
 import { notFound, refused } from './api-error.js';
 import { isoTime } from './clock.js';
 import { newId } from './ids.js';
-import type { AuthMethod, Membership, MembershipStatus, Organization, Session, User } from './objects.js';
+import type { AuthMethod, Directory, Membership, MembershipStatus, Organization, Session, User } from './objects.js';
 import { emit, previousAttributes, type World } from './world.js';
 
 /** What can be done to people, organizations, memberships and sessions; each change is announced before it returns. */
@@ -270,6 +270,36 @@ export function requireMembership(world: World, id: string): Membership {
   const membership = world.memberships.get(id);
   if (!membership) throw notFound('Organization Membership', id);
   return membership;
+}
+
+export function connectDirectory(world: World, organizationId: string): Directory {
+  requireOrganization(world, organizationId);
+  const now = isoTime(world.clock.now());
+  const directory: Directory = {
+    object: 'directory',
+    id: newId('directory'),
+    organization_id: organizationId,
+    name: 'Directory',
+    state: 'active',
+    created_at: now,
+    updated_at: now,
+  };
+  world.directories.add(directory);
+  for (const id of world.membershipIdsByOrganization.of(organizationId)) {
+    const membership = world.memberships.get(id);
+    if (membership) membership.directory_managed = true;
+  }
+  emit(world, 'dsync.activated', directory, { atMs: Date.parse(now) });
+  return directory;
+}
+
+/** Memberships stay as they are, active ones too: so does WorkOS. */
+export function deleteDirectory(world: World, id: string): boolean {
+  const directory = world.directories.get(id);
+  if (!directory) return false;
+  world.directories.delete(id);
+  emit(world, 'dsync.deleted', directory);
+  return true;
 }
 
 function change(world: World, membership: Membership, apply: () => void): Membership {

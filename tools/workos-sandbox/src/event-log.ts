@@ -47,6 +47,11 @@ export class EventLog {
     return position === undefined ? undefined : this.#events[position];
   }
 
+  /** Also what is held back. */
+  all(): readonly StoredEvent[] {
+    return this.#events;
+  }
+
   append(envelope: EventEnvelope): StoredEvent {
     const event: StoredEvent = {
       id: envelope.id,

@@ -54,6 +54,17 @@ export interface Membership {
   updated_at: string;
 }
 
+/** Where an organization keeps its people; managed outside. */
+export interface Directory {
+  object: 'directory';
+  id: string;
+  organization_id: string;
+  name: string;
+  state: 'active';
+  created_at: string;
+  updated_at: string;
+}
+
 export type AuthMethod = 'password' | 'magic_code' | 'impersonation';
 
 export interface Impersonator {

@@ -32,6 +32,11 @@ export async function startSandbox(given: GivenOptions = {}): Promise<Sandbox> {
       throw new ApiError(401, { message: 'Unauthorized' });
     }
   });
+  // By the sandbox's own clock, as everything else.
+  app.addHook(
+    'onSend',
+    async (_request, reply) => void reply.header('date', new Date(world.clock.now()).toUTCString()),
+  );
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof ApiError) {
       const retry = world.switches.rateLimit;

@@ -13,9 +13,12 @@ export interface RateLimit {
 export interface Switches {
   outages: { api: Outage; jwks: Outage; discovery: Outage };
   rateLimit: RateLimit | null;
+  /** No event tells of what is changed. */
+  silent: boolean;
 }
 
 export const allWell = (): Switches => ({
   outages: { api: 'none', jwks: 'none', discovery: 'none' },
   rateLimit: null,
+  silent: false,
 });

@@ -3,7 +3,7 @@ import { Collection } from './collection.js';
 import { Deliveries } from './deliveries.js';
 import { EventLog } from './event-log.js';
 import { newId } from './ids.js';
-import type { Actor, Membership, Organization, Session, User } from './objects.js';
+import type { Actor, Directory, Membership, Organization, Session, User } from './objects.js';
 import type { SandboxOptions } from './options.js';
 import { SigningKeys } from './signing-keys.js';
 import { allWell, type Switches } from './switches.js';
@@ -31,6 +31,7 @@ export interface World {
   sessionIdsByUser: IdSets;
   refreshTokens: Map<string, RefreshToken>;
   permissionsByRole: Map<string, string[]>;
+  directories: Collection<Directory>;
   events: EventLog;
   endpoints: WebhookEndpoints;
   deliveries: Deliveries;
@@ -77,6 +78,7 @@ export async function createWorld(options: SandboxOptions): Promise<World> {
     sessionIdsByUser: new IdSets(),
     refreshTokens: new Map(),
     permissionsByRole: new Map([['admin', ['users:read', 'users:write']]]),
+    directories: new Collection(),
     events: new EventLog(clock, options.eventsHoldBackMs),
     endpoints,
     deliveries: new Deliveries(clock, options.delivery, (id) => endpoints.all.get(id)),
@@ -96,6 +98,7 @@ export interface Emission {
 
 /** Something has happened: it is on the log, and its webhooks are on their way, when this returns. */
 export function emit(world: World, type: string, data: unknown, { atMs, actor, previous }: Emission = {}): void {
+  if (world.switches.silent) return;
   const event = world.events.append({
     id: newId('event'),
     object: 'event',
