@@ -38,6 +38,7 @@ import { ClaimMappingsController } from './claim-mappings.controller.js';
 import { CONFIG, type PortalConfig } from './config.js';
 import { CONSOLE_FILES, ConsoleController } from './console.controller.js';
 import { readConsole } from './console-files.js';
+import { ConsoleHealthController, HealthWatch } from './console-health.controller.js';
 import { DiscoveryController, ISSUER_FETCH, type IssuerFetch } from './discovery.controller.js';
 import { FeedController } from './feed.controller.js';
 import { Feed } from './feed.js';
@@ -150,6 +151,7 @@ export class AppModule {
         AuthKitController,
         FeedController,
         ProxyController,
+        ConsoleHealthController,
         ConsoleController,
       ],
       providers: [
@@ -174,6 +176,7 @@ export class AppModule {
         { provide: PortalAuthentication, useValue: authentication },
         { provide: FailureThrottle, useValue: new FailureThrottle(THROTTLE) },
         { provide: Feed, useValue: feed },
+        HealthWatch,
         { provide: UPSTREAMS, useValue: config.upstreams },
         {
           provide: SecurityHeaders,

@@ -32,6 +32,8 @@ export const portalConfig = z
     GRANTS_API_KEY: z.string().optional(),
     TOKEN_VERIFICATION_URL: baseUrl.optional(),
     TOKEN_VERIFICATION_API_KEY: z.string().optional(),
+    /** For the page that shows how it is; nothing else of it is asked. */
+    WEBHOOK_INGRESS_URL: baseUrl.optional(),
     /** How long one of them may take, ms. */
     UPSTREAM_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
     /** A session ends without a request for so long, after so long whatever happens; how long a token of it is used. */
@@ -77,6 +79,7 @@ export const portalConfig = z
         timeoutMs: env.UPSTREAM_TIMEOUT_MS,
       },
     },
+    webhookIngressUrl: env.WEBHOOK_INGRESS_URL,
     sessions: {
       idleMs: env.SESSION_IDLE_MINUTES * 60_000,
       maxMs: env.SESSION_MAX_MINUTES * 60_000,

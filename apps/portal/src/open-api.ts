@@ -467,6 +467,33 @@ export const PORTAL_OPEN_API = openApi(
     },
     {
       method: 'get',
+      path: '/api/health',
+      operationId: 'healthOfServices',
+      summary: 'How the services are, and what they counted in the last hour, for the page',
+      security: 'session',
+      responses: {
+        200: {
+          description: 'Of each service whether it is ready and what it lacks; values each 10 s, null where not known.',
+          schema: z.object({
+            services: z.array(
+              z.object({
+                name: z.string(),
+                status: z.enum(['ready', 'not_ready', 'away', 'not_configured']),
+                missing: z.record(z.string(), z.string()),
+                facts: z.record(z.string(), z.unknown()),
+              }),
+            ),
+            series: z.object({
+              at: z.array(z.number()),
+              values: z.record(z.string(), z.array(z.number().nullable())),
+            }),
+          }),
+        },
+      },
+      problems: { ...SESSION, 503: ['database_unavailable'] },
+    },
+    {
+      method: 'get',
       path: '/api/feed',
       operationId: 'followFeed',
       summary: 'What happened lately and happens now, as server-sent events',

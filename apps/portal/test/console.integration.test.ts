@@ -63,6 +63,27 @@ test('the API still asks for its key', async () => {
   expect((await get('/health/live')).status).toBe(200);
 });
 
+test('how the services are is told to whoever may look; one that does not answer is away, one that nobody named is so', async () => {
+  expect((await get('/api/health')).status).toBe(401);
+  const other = await startPortal(place, {
+    CONSOLE_DIR: dir,
+    GRANTS_URL: 'http://127.0.0.1:9',
+    WEBHOOK_INGRESS_URL: portal.url,
+  });
+  try {
+    const { status, body } = await other.call('GET', '/api/health');
+    expect(status).toBe(200);
+    expect(body.services).toMatchObject([
+      { name: 'webhook-ingress', status: 'ready', missing: {} },
+      { name: 'grants', status: 'away' },
+      { name: 'token-verification', status: 'not_configured' },
+    ]);
+    expect(body.series.at).toEqual([]);
+  } finally {
+    await other.close();
+  }
+});
+
 test('without a console a page says where the API is', async () => {
   const plain = await startPortal(place, { CONSOLE_DIR: join(dir, 'nowhere') });
   try {
