@@ -87,8 +87,8 @@ function connect(): () => void {
 }
 
 /** Listens for as long as whoever calls it is on the page; called once, by the frame of all pages. */
-export function useFeedConnection(): void {
-  useEffect(connect, []);
+export function useFeedConnection(mayListen: boolean): void {
+  useEffect(() => (mayListen ? connect() : undefined), [mayListen]);
 }
 
 export function useFeed(): Feed {

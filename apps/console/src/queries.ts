@@ -1,5 +1,6 @@
 import {
   keepPreviousData,
+  QueryCache,
   QueryClient,
   useInfiniteQuery,
   useMutation,
@@ -9,7 +10,19 @@ import {
 import { api, ApiProblem, type Params, PORTAL, withParams } from './api.js';
 import type { Page, Provider, Session } from './types.js';
 
+/** The session has ended in the meantime: the page asks to sign in, and says why. */
+function noticeEnd(error: unknown): void {
+  if (!(error instanceof ApiProblem) || error.status !== 401) return;
+  const { reason } = error.problem;
+  if (typeof reason === 'string') endedBecause = reason;
+  void queryClient.invalidateQueries(SESSION);
+}
+let endedBecause: string | undefined;
+/** Why the session of whoever looks has ended, where it was not by signing out. */
+export const whyEnded = (): string | undefined => endedBecause;
+
 export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: noticeEnd }),
   defaultOptions: {
     queries: {
       staleTime: 2_000,
@@ -20,12 +33,7 @@ export const queryClient = new QueryClient({
       },
       retryDelay: (failures) => 500 * 2 ** failures,
     },
-    mutations: {
-      // The session ended in the meantime: the page asks to sign in.
-      onError: (error) => {
-        if (error instanceof ApiProblem && error.status === 401) void queryClient.invalidateQueries(SESSION);
-      },
-    },
+    mutations: { onError: noticeEnd },
   },
 });
 
@@ -39,8 +47,10 @@ export function useSession() {
       try {
         return await api<Session>('GET', '/auth/session', undefined, signal);
       } catch (error) {
-        if (error instanceof ApiProblem && error.status === 401) return null;
-        throw error;
+        if (!(error instanceof ApiProblem) || error.status !== 401) throw error;
+        // Said once; the next question finds no session at all.
+        if (typeof error.problem['reason'] === 'string') endedBecause = error.problem['reason'];
+        return null;
       }
     },
     staleTime: 30_000,

@@ -123,6 +123,7 @@ export function meaningOf(reason: string): Meaning {
 const OUTCOMES: Record<string, string> = {
   applied: 'It changes who has access.',
   no_effect: 'Kept for the record; it changes nobody’s access.',
+  shadow: 'Its provider is in shadow mode: what it would have ended is listed, and nothing has ended.',
   unknown_type: 'A type that Rescind does not know: kept, counted, without effect.',
 };
 export const outcomeMeans = (outcome: string): string => OUTCOMES[outcome] ?? '';

@@ -174,6 +174,7 @@ const routeTree = root.addChildren([
 export const router = createRouter({
   routeTree,
   defaultPreload: 'intent',
+  defaultErrorComponent: ({ error, reset }) => <Failed error={error} again={reset} />,
   defaultPreloadDelay: 50,
   scrollRestoration: true,
 });

@@ -166,7 +166,7 @@ async function signOut(): Promise<void> {
 export function Shell({ session }: { session: Session }) {
   const [opened, { toggle, close }] = useDisclosure();
   const isPerson = session.role === 'person';
-  useFeedConnection();
+  useFeedConnection(!isPerson);
   // A page begins at its top, for eyes and for screen readers.
   const path = useRouterState({ select: ({ location }) => location.pathname });
   useEffect(() => {
@@ -200,7 +200,7 @@ export function Shell({ session }: { session: Session }) {
             </Text>
           </Group>
           <Group gap="sm" wrap="nowrap">
-            <FeedLight />
+            {!isPerson && <FeedLight />}
             <ColorScheme />
             <Tooltip label={`Signed in as ${session.name} (${session.role})`} withArrow>
               <Group gap={6} wrap="nowrap" visibleFrom="xs">

@@ -26,7 +26,7 @@ export const theme: MantineThemeOverride = createTheme({
   components: {
     Badge: {
       defaultProps: { variant: 'light', radius: 'sm', size: 'md' },
-      styles: { root: { minWidth: 'max-content', fontWeight: 600 }, label: { textTransform: 'none' } },
+      styles: { root: { fontWeight: 600 }, label: { textTransform: 'none' } },
     },
     Button: { defaultProps: { size: 'sm' } },
     Paper: { defaultProps: { withBorder: true, radius: 'md' } },
@@ -43,6 +43,7 @@ export const cssVariables: CSSVariablesResolver = (base) => ({
   light: {
     '--mantine-color-dimmed': base.colors.gray![7]!,
     '--mantine-color-placeholder': base.colors.gray![6]!,
+    '--mantine-color-error': base.colors.red![9]!,
     '--mantine-color-body': '#ffffff',
     '--rescind-ground': '#f7f8fb',
     '--rescind-line': base.colors.gray![3]!,
@@ -51,6 +52,7 @@ export const cssVariables: CSSVariablesResolver = (base) => ({
   dark: {
     '--mantine-color-dimmed': '#a9afb9',
     '--mantine-color-placeholder': '#8b919c',
+    '--mantine-color-error': base.colors.red![4]!,
     '--mantine-color-body': '#1b1d23',
     '--rescind-ground': '#131519',
     '--rescind-line': '#30343d',

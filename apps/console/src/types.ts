@@ -116,7 +116,7 @@ export interface WorkOSEvent {
   id: string;
   provider_id: string;
   type: string;
-  outcome: 'applied' | 'no_effect' | 'unknown_type';
+  outcome: 'applied' | 'no_effect' | 'unknown_type' | 'shadow';
   user_id: string | null;
   organization_id: string | null;
   occurred_at: Moment;
@@ -304,4 +304,61 @@ export interface HealthAnswer {
   services: ServiceHealth[];
   /** Of the last hour: when, ms since the epoch, and for each name a value at each of these; null: not known. */
   series: { at: number[]; values: Record<string, (number | null)[]> } | null;
+}
+
+export interface ShadowRevocation {
+  id: string;
+  provider_id: string;
+  scope: string;
+  user_id: string | null;
+  organization_id: string | null;
+  session_id: string | null;
+  closed_at: Moment;
+  tokens_before: Moment;
+  reason: string;
+  source_event_id: string;
+  recorded_at: string;
+  grants: number;
+  sent_again_at: Moment;
+}
+
+/** Whom another group claim would affect. */
+export interface RemapPreview {
+  changes: { claim: string; from: string; to: string; consequence: string }[];
+  complete: boolean;
+  known_since: Moment;
+  affected: { users: number; organizations: number; sessions: number };
+  tokens: { with_claims: number; without_claims: number; unknown: number };
+  examples: { user_id: string; organization_id: string | null; last_seen_at: string; new_claims: string }[];
+}
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  scopes: string[];
+  created_at: string;
+  created_by: string;
+  last_used_at: Moment;
+  revoked_at: Moment;
+}
+
+export interface RoleAssignment {
+  id: string;
+  role: 'administrator' | 'auditor';
+  provider_id: string;
+  kind: 'user' | 'email' | 'organization_role';
+  value: string;
+  created_at: string;
+  created_by: string;
+}
+
+/** `GET /api/me`. */
+export interface MyAccess {
+  provider_id: string;
+  user: { id: string; email: string | null };
+  organization_id: string | null;
+  memberships: Membership[];
+  /** `current`: the one that this page belongs to. */
+  sessions: (SignIn & { current: boolean })[];
+  grants: Grant[];
 }

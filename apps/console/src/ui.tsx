@@ -30,7 +30,7 @@ export function PageHead({ title, lead, actions }: { title: string; lead?: React
   return (
     <Group justify="space-between" align="flex-start" mb="lg" gap="sm">
       <div style={{ flex: '1 1 320px' }}>
-        <Title order={1} size="h2">
+        <Title order={1} size="h2" style={{ overflowWrap: 'anywhere' }}>
           {title}
         </Title>
         {lead && (

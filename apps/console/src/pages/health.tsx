@@ -1,4 +1,5 @@
 import { Badge, Group, Paper, SimpleGrid, Text } from '@mantine/core';
+import type { ReactNode } from 'react';
 import { GRANTS } from '../api.js';
 import { Chart } from '../chart.js';
 import { useGet, useProviders } from '../queries.js';
@@ -32,7 +33,7 @@ export function Health() {
       <Answered query={health}>
         {(data) => (
           <>
-            <SimpleGrid cols={{ base: 1, sm: 2, lg: 4 }} spacing="sm">
+            <SimpleGrid cols={{ base: 1, md: 3 }} spacing="sm">
               {data.services.map((service) => (
                 <Service key={service.name} service={service} />
               ))}
@@ -64,7 +65,7 @@ const STATE: Record<ServiceHealth['status'], { color: string; words: string }> =
 
 function Service({ service }: { service: ServiceHealth }) {
   const { color, words } = STATE[service.status];
-  const facts = Object.entries(service.facts).filter(([, value]) => typeof value !== 'object');
+  const facts = Object.entries(service.facts).flatMap(([name, value]) => flat(name, value));
   return (
     <Paper p="md" data-service={service.name}>
       <Group justify="space-between" mb={6} wrap="nowrap">
@@ -95,13 +96,24 @@ function Service({ service }: { service: ServiceHealth }) {
   );
 }
 
+/** One level of what is said within: `outbox: { rows }` becomes `outbox rows`. */
+function flat(name: string, value: unknown): [string, unknown][] {
+  if (value === null || typeof value !== 'object') return [[name, value]];
+  return Object.entries(value)
+    .filter(([, inner]) => inner === null || typeof inner !== 'object')
+    .map(([inner, known]) => [`${name} ${inner}`, known]);
+}
+
 const FACTS: Record<string, string> = {
   view_age_ms: 'view age',
   age_ms: 'view age',
+  as_of: 'knows all until',
   marking_jobs: 'scopes being marked',
 };
 
-function factWords(name: string, value: unknown): string {
+function factWords(name: string, value: unknown): ReactNode {
+  if (value === null) return 'not known';
+  if (name === 'as_of') return <When at={String(value)} />;
   if (typeof value === 'number') return name.endsWith('_ms') ? ms(value) : count(value);
   return String(value);
 }

@@ -4,14 +4,10 @@ import { api } from '../api.js';
 import { useLiveInterval } from '../feed.js';
 import { Icon } from '../icons.js';
 import { useGet, useSend } from '../queries.js';
-import type { Grant, SignIn } from '../types.js';
+import type { Grant, Membership, MyAccess } from '../types.js';
 import { Answered, type Column, Empty, Id, PageHead, Reason, Refusal, Section, Status, Table, When } from '../ui.js';
 
-interface MyAccess {
-  user?: { email?: string | null; name?: string | null };
-  grants: Grant[];
-  sessions: SignIn[];
-}
+type OwnSession = MyAccess['sessions'][number];
 
 /** What somebody has access to themselves; they may give it back, and nothing more. */
 export function Me() {
@@ -24,19 +20,19 @@ export function Me() {
   );
 }
 
-const SESSION_COLUMNS: Column<SignIn>[] = [
-  { title: 'Session', cell: ({ id }) => <Id id={id} /> },
+const MEMBERSHIP_COLUMNS: Column<Membership>[] = [
   {
-    title: 'Status',
-    cell: ({ revoked_at }) => <Status of={revoked_at ? 'revoked' : 'active'}>{revoked_at ? 'ended' : 'open'}</Status>,
-    narrow: true,
+    title: 'Organization',
+    cell: ({ organization_id, organization_name }) => organization_name ?? <Id id={organization_id} />,
   },
-  { title: 'Began', cell: ({ created_at, first_seen_at }) => <When at={created_at ?? first_seen_at} />, narrow: true },
-  { title: 'Last seen', cell: ({ last_seen_at }) => <When at={last_seen_at} />, narrow: true },
+  { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
+  { title: 'Role', cell: ({ role }) => role ?? '—' },
+  { title: 'Changed', cell: ({ changed_at }) => <When at={changed_at} />, narrow: true },
 ];
 
 function Mine({ mine }: { mine: MyAccess }) {
   const [giving, setGiving] = useState<Grant>();
+  const [ending, setEnding] = useState<OwnSession>();
   const active = mine.grants.filter(({ status }) => status === 'active');
   const columns: Column<Grant>[] = [
     { title: 'Resource', cell: ({ resource }) => <b>{resource}</b> },
@@ -54,6 +50,38 @@ function Mine({ mine }: { mine: MyAccess }) {
             Give back…
           </Button>
         ) : null,
+    },
+  ];
+  const sessionColumns: Column<OwnSession>[] = [
+    {
+      title: 'Session',
+      cell: ({ id, current }) => (
+        <Group gap="xs">
+          <Id id={id} />
+          {current && <Status of="active">this one</Status>}
+        </Group>
+      ),
+    },
+    {
+      title: 'Status',
+      cell: ({ revoked_at }) => <Status of={revoked_at ? 'revoked' : 'active'}>{revoked_at ? 'ended' : 'open'}</Status>,
+      narrow: true,
+    },
+    {
+      title: 'Began',
+      cell: ({ created_at, first_seen_at }) => <When at={created_at ?? first_seen_at} />,
+      narrow: true,
+    },
+    { title: 'Last seen', cell: ({ last_seen_at }) => <When at={last_seen_at} />, narrow: true },
+    {
+      title: '',
+      narrow: true,
+      cell: (session) =>
+        session.revoked_at ? null : (
+          <Button size="xs" variant="default" onClick={() => setEnding(session)}>
+            End…
+          </Button>
+        ),
     },
   ];
   return (
@@ -77,10 +105,25 @@ function Mine({ mine }: { mine: MyAccess }) {
           {mine.sessions.length === 0 ? (
             <Empty icon="user" title="No sign-in is known" />
           ) : (
-            <Table label="My sign-ins" rows={mine.sessions} columns={SESSION_COLUMNS} keyOf={({ id }) => id} />
+            <Table label="My sign-ins" rows={mine.sessions} columns={sessionColumns} keyOf={({ id }) => id} />
           )}
         </Paper>
       </Section>
+      <Section title="Memberships">
+        <Paper>
+          {mine.memberships.length === 0 ? (
+            <Empty icon="users" title="You are in no organization" />
+          ) : (
+            <Table
+              label="My memberships"
+              rows={mine.memberships}
+              columns={MEMBERSHIP_COLUMNS}
+              keyOf={({ organization_id }) => organization_id}
+            />
+          )}
+        </Paper>
+      </Section>
+      {ending && <EndSession session={ending} close={() => setEnding(undefined)} />}
       {giving && <GiveBack grant={giving} close={() => setGiving(undefined)} />}
     </>
   );
@@ -99,6 +142,32 @@ function GiveBack({ grant, close }: { grant: Grant; close: () => void }) {
           </Button>
           <Button color="red.9" loading={give.isPending} onClick={() => give.mutate(undefined, { onSuccess: close })}>
             Give back
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}
+
+function EndSession({ session, close }: { session: OwnSession; close: () => void }) {
+  const end = useSend(
+    () => api('POST', `/api/me/sessions/${encodeURIComponent(session.id)}/revoke`),
+    ['/api/me', '/auth/session'],
+  );
+  return (
+    <Modal opened onClose={close} title={session.current ? 'End this sign-in' : 'End that sign-in'}>
+      <Stack>
+        <Text size="sm">
+          It ends everywhere and for good, with all tokens that it had.
+          {session.current && ' You are signed out here too.'}
+        </Text>
+        <Refusal error={end.error} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close}>
+            Cancel
+          </Button>
+          <Button color="red.9" loading={end.isPending} onClick={() => end.mutate(undefined, { onSuccess: close })}>
+            End it
           </Button>
         </Group>
       </Stack>

@@ -1,62 +1,103 @@
-import { Alert, Button, Group, Modal, Paper, Select, Stack, Text, TextInput } from '@mantine/core';
-import { useState } from 'react';
+import { Alert, Button, Group, Modal, MultiSelect, Paper, Select, Stack, Text, TextInput } from '@mantine/core';
+import { type FormEvent, type ReactNode, useState } from 'react';
 import { api, ApiProblem, PORTAL } from '../api.js';
 import { Icon } from '../icons.js';
-import { useGet, useSend, useSession } from '../queries.js';
-import type { Page } from '../types.js';
-import { Answered, type Column, CopyLine, Empty, Id, PageHead, Refusal, Section, Status, Table, When } from '../ui.js';
-
-interface ApiKey {
-  id: string;
-  name: string;
-  role: string;
-  created_at: string;
-  created_by: string | null;
-  last_used_at: string | null;
-  revoked_at: string | null;
-}
-
-interface PortalSession {
-  id: string;
-  name: string;
-  role: string;
-  created_at: string;
-  last_used_at: string | null;
-  expires_at: string | null;
-}
+import { useGet, useProviders, useSend, useSession } from '../queries.js';
+import type { ApiKey, Page, RoleAssignment } from '../types.js';
+import {
+  Answered,
+  type Column,
+  CopyLine,
+  Empty,
+  PageHead,
+  ProviderName,
+  Refusal,
+  Section,
+  Status,
+  Table,
+  When,
+} from '../ui.js';
 
 const KEYS = `${PORTAL}/api-keys`;
-const SESSIONS = `${PORTAL}/sessions`;
+const ROLES = `${PORTAL}/role-assignments`;
+
+type Doing = { what: 'new-key' } | { what: 'new-role' } | { what: 'revoke'; key: ApiKey };
 
 export function PortalAccess() {
-  const keys = useGet<Page<ApiKey>>(KEYS);
-  const sessions = useGet<Page<PortalSession>>(SESSIONS, { every: 15_000 });
   const mayChange = useSession().data?.role === 'administrator';
-  const [making, setMaking] = useState(false);
-  const [revoking, setRevoking] = useState<ApiKey>();
-  const end = useSend((id: string) => api('DELETE', `${SESSIONS}/${encodeURIComponent(id)}`), [SESSIONS]);
-  const keyColumns: Column<ApiKey>[] = [
+  const [doing, setDoing] = useState<Doing>();
+  const close = (): void => setDoing(undefined);
+  return (
+    <>
+      <PageHead
+        title="Portal access"
+        lead="Who may look, and who may change something: API keys for services and people, and the roles of those who sign in with AuthKit."
+      />
+      <Section
+        title="API keys"
+        actions={mayChange && <Add label="New API key" onClick={() => setDoing({ what: 'new-key' })} />}
+      >
+        <Paper>
+          <Keys {...(mayChange ? { revoke: (key) => setDoing({ what: 'revoke', key }) } : {})} />
+        </Paper>
+      </Section>
+      <Section
+        title="Roles"
+        actions={mayChange && <Add label="Give a role" onClick={() => setDoing({ what: 'new-role' })} />}
+      >
+        <Text size="sm" c="dimmed" mb="xs">
+          Whoever signs in with AuthKit sees their own access; these see more. They have their role from their next
+          request on.
+        </Text>
+        <Paper>
+          <Roles mayChange={mayChange} />
+        </Paper>
+      </Section>
+      {doing?.what === 'new-key' && <NewKey close={close} />}
+      {doing?.what === 'new-role' && <NewRole close={close} />}
+      {doing?.what === 'revoke' && <RevokeKey apiKey={doing.key} close={close} />}
+    </>
+  );
+}
+
+const Add = ({ label, onClick }: { label: string; onClick: () => void }) => (
+  <Button size="xs" leftSection={<Icon name="plus" size={14} />} onClick={onClick}>
+    {label}
+  </Button>
+);
+
+function Keys({ revoke }: { revoke?: (key: ApiKey) => void }) {
+  const keys = useGet<Page<ApiKey>>(KEYS);
+  const columns: Column<ApiKey>[] = [
     { title: 'Name', cell: ({ name }) => <b>{name}</b> },
-    { title: 'Role', cell: ({ role }) => <Status of={role} />, narrow: true },
+    {
+      title: 'May',
+      cell: ({ scopes }) => (
+        <Group gap={4}>
+          {scopes.map((scope) => (
+            <Status key={scope} of={scope} />
+          ))}
+        </Group>
+      ),
+    },
     {
       title: 'Made',
       cell: ({ created_at, created_by }) => (
         <>
-          <When at={created_at} />
-          {created_by ? ` by ${created_by}` : ''}
+          <When at={created_at} /> by {created_by}
         </>
       ),
     },
     { title: 'Last used', cell: ({ last_used_at }) => <When at={last_used_at} never="never" />, narrow: true },
     { title: 'Status', cell: ({ revoked_at }) => <Status of={revoked_at ? 'revoked' : 'active'} />, narrow: true },
-    ...(mayChange
+    ...(revoke
       ? [
           {
             title: '',
             narrow: true,
             cell: (key: ApiKey) =>
               key.revoked_at ? null : (
-                <Button size="xs" variant="default" onClick={() => setRevoking(key)}>
+                <Button size="xs" variant="default" onClick={() => revoke(key)} aria-label={`Revoke ${key.name}`}>
                   Revoke…
                 </Button>
               ),
@@ -64,21 +105,56 @@ export function PortalAccess() {
         ]
       : []),
   ];
-  const sessionColumns: Column<PortalSession>[] = [
-    { title: 'Who', cell: ({ name }) => <b>{name}</b> },
+  return (
+    <Answered query={keys}>
+      {({ data }) =>
+        data.length === 0 ? (
+          <Empty icon="key" title="No API keys were made here">
+            Those of the installation’s settings (RESCIND_API_KEYS) are not listed.
+          </Empty>
+        ) : (
+          <Table label="API keys" rows={data} columns={columns} keyOf={({ id }) => id} />
+        )
+      }
+    </Answered>
+  );
+}
+
+const KINDS = [
+  { value: 'email', label: 'a verified address' },
+  { value: 'user', label: 'one user' },
+  { value: 'organization_role', label: 'a role in an organization' },
+];
+
+function Roles({ mayChange }: { mayChange: boolean }) {
+  const roles = useGet<Page<RoleAssignment>>(ROLES);
+  const withdraw = useSend((id: string) => api('DELETE', `${ROLES}/${encodeURIComponent(id)}`), [ROLES]);
+  const columns: Column<RoleAssignment>[] = [
+    { title: 'Who', cell: ({ value }) => <b>{value}</b> },
+    { title: 'By', cell: ({ kind }) => KINDS.find(({ value }) => value === kind)?.label ?? kind },
     { title: 'Role', cell: ({ role }) => <Status of={role} />, narrow: true },
-    { title: 'Since', cell: ({ created_at }) => <When at={created_at} />, narrow: true },
-    { title: 'Last seen', cell: ({ last_used_at }) => <When at={last_used_at} />, narrow: true },
-    { title: 'Until', cell: ({ expires_at }) => <When at={expires_at} />, narrow: true },
-    { title: 'Id', cell: ({ id }) => <Id id={id} />, narrow: true },
+    { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
+    {
+      title: 'Given',
+      cell: ({ created_at, created_by }) => (
+        <>
+          <When at={created_at} /> by {created_by}
+        </>
+      ),
+    },
     ...(mayChange
       ? [
           {
             title: '',
             narrow: true,
-            cell: ({ id }: PortalSession) => (
-              <Button size="xs" variant="default" onClick={() => end.mutate(id)}>
-                End
+            cell: ({ id, value }: RoleAssignment) => (
+              <Button
+                size="xs"
+                variant="default"
+                onClick={() => withdraw.mutate(id)}
+                aria-label={`Withdraw from ${value}`}
+              >
+                Withdraw
               </Button>
             ),
           },
@@ -87,53 +163,51 @@ export function PortalAccess() {
   ];
   return (
     <>
-      <PageHead
-        title="Portal access"
-        lead="Who may look, and who may change something: API keys for services and people, and the sessions that are open right now."
-        actions={
-          mayChange ? (
-            <Button leftSection={<Icon name="plus" size={15} />} onClick={() => setMaking(true)}>
-              New API key
-            </Button>
-          ) : undefined
+      <Refusal error={withdraw.error} />
+      <Answered query={roles}>
+        {({ data }) =>
+          data.length === 0 ? (
+            <Empty icon="users" title="Nobody has a role yet">
+              Whoever signs in with AuthKit sees their own access and nothing else.
+            </Empty>
+          ) : (
+            <Table label="Roles" rows={data} columns={columns} keyOf={({ id }) => id} />
+          )
         }
-      />
-      <Section title="API keys">
-        <Paper>
-          <Answered query={keys}>
-            {({ data }) =>
-              data.length === 0 ? (
-                <Empty icon="key" title="No API keys were made here">
-                  Those of the installation’s settings (RESCIND_API_KEYS) are not listed.
-                </Empty>
-              ) : (
-                <Table label="API keys" rows={data} columns={keyColumns} keyOf={({ id }) => id} />
-              )
-            }
-          </Answered>
-        </Paper>
-      </Section>
-      <Section title="Sessions">
-        <Refusal error={end.error} />
-        <Paper>
-          <Answered query={sessions}>
-            {({ data }) => <Table label="Sessions" rows={data} columns={sessionColumns} keyOf={({ id }) => id} />}
-          </Answered>
-        </Paper>
-      </Section>
-      {making && <NewKey close={() => setMaking(false)} />}
-      {revoking && <RevokeKey apiKey={revoking} close={() => setRevoking(undefined)} />}
+      </Answered>
     </>
+  );
+}
+
+function Form({
+  title,
+  close,
+  send,
+  children,
+}: {
+  title: string;
+  close: () => void;
+  send: () => void;
+  children: ReactNode;
+}) {
+  return (
+    <Modal opened onClose={close} title={title}>
+      <form
+        onSubmit={(event: FormEvent) => {
+          event.preventDefault();
+          send();
+        }}
+      >
+        <Stack>{children}</Stack>
+      </form>
+    </Modal>
   );
 }
 
 function NewKey({ close }: { close: () => void }) {
   const [name, setName] = useState('');
-  const [role, setRole] = useState<string | null>('auditor');
-  const make = useSend(
-    () => api<{ api_key?: string; key?: string; secret?: string }>('POST', KEYS, { name: name.trim(), role }),
-    [KEYS],
-  );
+  const [scopes, setScopes] = useState<string[]>([]);
+  const make = useSend(() => api<{ api_key: string }>('POST', KEYS, { name: name.trim(), scopes }), [KEYS]);
   const problem = make.error instanceof ApiProblem ? make.error : undefined;
   if (make.data) {
     return (
@@ -142,57 +216,99 @@ function NewKey({ close }: { close: () => void }) {
           <Alert color="orange" icon={<Icon name="alert" />}>
             It is shown this once. Only its digest is kept.
           </Alert>
-          <CopyLine text={(make.data.api_key ?? make.data.key ?? make.data.secret)!} what="the API key" />
+          <CopyLine text={make.data.api_key} what="the API key" />
           <Button onClick={close}>I have it</Button>
         </Stack>
       </Modal>
     );
   }
   return (
-    <Modal opened onClose={close} title="New API key">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          make.mutate();
-        }}
-      >
-        <Stack>
-          <TextInput
-            label="Name"
-            description="Stands in the audit beside everything that is done with it."
-            value={name}
-            onChange={({ currentTarget }) => setName(currentTarget.value)}
-            error={problem?.field('name')}
-            required
-            data-autofocus
-          />
-          <Select
-            label="Role"
-            data={[
-              { value: 'auditor', label: 'auditor: sees everything, changes nothing' },
-              { value: 'administrator', label: 'administrator: may do everything' },
-            ]}
-            value={role}
-            onChange={setRole}
-            allowDeselect={false}
-          />
-          {problem && !problem.field('name') && <Refusal error={make.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={make.isPending} disabled={name.trim() === ''}>
-              Make it
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Form title="New API key" close={close} send={() => make.mutate()}>
+      <TextInput
+        label="Name"
+        description="Stands in the audit beside everything that is done with it."
+        value={name}
+        onChange={({ currentTarget }) => setName(currentTarget.value)}
+        error={problem?.field('name')}
+        required
+        data-autofocus
+      />
+      <MultiSelect
+        label="What it may do"
+        data={[
+          { value: 'administrator', label: 'administrator: everything' },
+          { value: 'auditor', label: 'auditor: see everything, change nothing' },
+          { value: 'verify', label: 'verify: judge tokens and check access; for services' },
+          { value: 'grants:write', label: 'grants:write: make, read and revoke grants; for services' },
+        ]}
+        value={scopes}
+        onChange={setScopes}
+        error={problem?.field('scopes')}
+        required
+      />
+      {problem && !problem.field('name') && !problem.field('scopes') && <Refusal error={problem} />}
+      <Group justify="flex-end">
+        <Button variant="default" onClick={close}>
+          Cancel
+        </Button>
+        <Button type="submit" loading={make.isPending} disabled={name.trim() === '' || scopes.length === 0}>
+          Make it
+        </Button>
+      </Group>
+    </Form>
+  );
+}
+
+const EXAMPLE: Record<string, string> = {
+  email: 'ada@example.com',
+  user: 'user_01…',
+  organization_role: 'org_01…/admin',
+};
+
+function NewRole({ close }: { close: () => void }) {
+  const providers = useProviders().data?.data ?? [];
+  const [provider, setProvider] = useState<string | null>(null);
+  const [role, setRole] = useState<string | null>('auditor');
+  const [kind, setKind] = useState<string | null>('email');
+  const [value, setValue] = useState('');
+  const provider_id = provider ?? providers[0]?.id;
+  const give = useSend(() => api('POST', ROLES, { role, provider_id, kind, value: value.trim() }), [ROLES]);
+  const problem = give.error instanceof ApiProblem ? give.error : undefined;
+  return (
+    <Form title="Give a role" close={close} send={() => give.mutate(undefined, { onSuccess: close })}>
+      <Select label="Role" data={['administrator', 'auditor']} value={role} onChange={setRole} allowDeselect={false} />
+      <Select
+        label="Identity provider"
+        data={providers.map(({ id, name }) => ({ value: id, label: name }))}
+        value={provider_id ?? null}
+        onChange={setProvider}
+        allowDeselect={false}
+      />
+      <Select label="Whoever has" data={KINDS} value={kind} onChange={setKind} allowDeselect={false} />
+      <TextInput
+        label="Which one"
+        placeholder={EXAMPLE[kind ?? '']}
+        value={value}
+        onChange={({ currentTarget }) => setValue(currentTarget.value)}
+        error={problem?.field('value')}
+        required
+        data-autofocus
+      />
+      {problem && !problem.field('value') && <Refusal error={problem} />}
+      <Group justify="flex-end">
+        <Button variant="default" onClick={close}>
+          Cancel
+        </Button>
+        <Button type="submit" loading={give.isPending} disabled={value.trim() === ''}>
+          Give it
+        </Button>
+      </Group>
+    </Form>
   );
 }
 
 function RevokeKey({ apiKey, close }: { apiKey: ApiKey; close: () => void }) {
-  const revoke = useSend(() => api('DELETE', `${KEYS}/${encodeURIComponent(apiKey.id)}`), [KEYS, SESSIONS]);
+  const revoke = useSend(() => api('DELETE', `${KEYS}/${encodeURIComponent(apiKey.id)}`), [KEYS]);
   return (
     <Modal opened onClose={close} title={`Revoke the key of ${apiKey.name}`}>
       <Stack>

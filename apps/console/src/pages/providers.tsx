@@ -17,8 +17,8 @@ import { api, ApiProblem, PORTAL } from '../api.js';
 import { Icon } from '../icons.js';
 import { To, ToButton } from '../links.js';
 import { useGet, useProviders, useSend, useSession } from '../queries.js';
-import type { Provider } from '../types.js';
-import { Answered, type Column, Empty, Id, PageHead, Refusal, Section, Status, Table, When } from '../ui.js';
+import type { Provider, RemapPreview } from '../types.js';
+import { Answered, type Column, count, Empty, Id, PageHead, Refusal, Section, Status, Table, When } from '../ui.js';
 import { CheckList } from './check-list.js';
 import { SignInPanel } from './sign-in-panel.js';
 import { WebhookPanel } from './webhook.js';
@@ -221,10 +221,6 @@ function Settings({ provider }: { provider: Provider }) {
   );
 }
 
-interface RemapPreview {
-  [member: string]: unknown;
-}
-
 /** Another group claim moves everybody’s tokens, so whom that affects is said first. */
 function GroupClaim({ provider, close }: { provider: Provider; close: () => void }) {
   const confirmed = provider.claim_mappings.organization_id;
@@ -299,17 +295,37 @@ function GroupClaim({ provider, close }: { provider: Provider; close: () => void
   );
 }
 
-/** Whatever the service counts, by its names. */
 function Preview({ of }: { of: RemapPreview }) {
+  const { affected, tokens, changes, complete, known_since, examples } = of;
   return (
-    <dl className="facts">
-      {Object.entries(of).map(([name, value]) => (
-        <div key={name} style={{ display: 'contents' }}>
-          <dt>{name.replaceAll('_', ' ')}</dt>
-          <dd>{typeof value === 'object' ? <span className="mono">{JSON.stringify(value)}</span> : String(value)}</dd>
-        </div>
-      ))}
-    </dl>
+    <Alert color="gray" icon={<Icon name="eye" />} title={`${count(affected.users)} people who signed in`}>
+      <Stack gap={6}>
+        {changes.map(({ claim, consequence }) => (
+          <Text size="sm" key={claim}>
+            {consequence}
+          </Text>
+        ))}
+        <Text size="sm">
+          Of their newest tokens {count(tokens.with_claims)} have the new claim,{' '}
+          <b>{count(tokens.without_claims)} lack it</b>
+          {tokens.unknown > 0 && `, of ${count(tokens.unknown)} it is not known`}. They are within{' '}
+          {count(affected.organizations)} organizations.
+        </Text>
+        {examples.some(({ new_claims }) => new_claims === 'missing') && (
+          <Text size="xs" c="dimmed" className="mono">
+            without it:{' '}
+            {examples
+              .filter(({ new_claims }) => new_claims === 'missing')
+              .map(({ user_id }) => user_id)
+              .join(', ')}
+          </Text>
+        )}
+        <Text size="xs" c="dimmed" component="div">
+          Sign-ins since <When at={known_since} never="none" />
+          {!complete && '; not all could be read in time, so these are at least so many'}.
+        </Text>
+      </Stack>
+    </Alert>
   );
 }
 

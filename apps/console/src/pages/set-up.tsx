@@ -138,6 +138,7 @@ function Found({ found }: { found: Discovery }) {
   const [confirmed, setConfirmed] = useState(false);
   const [audience, setAudience] = useState<string[]>([]);
   const [policy, setPolicy] = useState<AudiencePolicy>(found.audience_policy);
+  const [shadow, setShadow] = useState(false);
   const [tried, setTried] = useState(false);
   const add = useSend(
     () =>
@@ -152,6 +153,7 @@ function Found({ found }: { found: Discovery }) {
         algorithms: found.algorithms,
         claim_mappings: mappings,
         confirm_claim_mappings: confirmed,
+        ...(shadow ? { mode: 'shadow' } : {}),
       }),
     [PORTAL],
   );
@@ -270,6 +272,14 @@ function Found({ found }: { found: Discovery }) {
             maw={520}
           />
         )}
+      </Section>
+      <Section title="Mode">
+        <Checkbox
+          label="Begin in shadow mode"
+          description="Nobody loses access: what would have ended is listed, until you enforce it. There is no way back from there."
+          checked={shadow}
+          onChange={({ currentTarget }) => setShadow(currentTarget.checked)}
+        />
       </Section>
       <Stack mt="lg">
         {problem && !named.some((field) => problem.field(field)) && <Refusal error={add.error} />}

@@ -5,7 +5,7 @@ import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
 import { useList, useProviders, useSend, useSession } from '../queries.js';
-import type { Provider, ScopeState } from '../types.js';
+import type { Provider, ShadowRevocation } from '../types.js';
 import {
   type Column,
   count,
@@ -17,48 +17,35 @@ import {
   ProviderName,
   Reason,
   Refusal,
+  scopeWords,
   UserLink,
   When,
 } from '../ui.js';
 
-interface ShadowRevocation extends Partial<ScopeState> {
-  id?: string;
-  provider_id: string;
-  at?: string;
-  recorded_at?: string;
-  grants?: number;
-  revoked_grants?: number;
-}
-
 const COLUMNS: Column<ShadowRevocation>[] = [
-  {
-    title: 'When',
-    cell: ({ recorded_at, at, occurred_at }) => <When at={recorded_at ?? at ?? occurred_at} />,
-    narrow: true,
-  },
+  { title: 'When', cell: ({ recorded_at }) => <When at={recorded_at} />, narrow: true },
   { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
   {
     title: 'Of',
-    cell: ({ user_id, provider_id, session_id, organization_id, scope }) =>
-      user_id ? (
-        <UserLink id={user_id} provider={provider_id} />
-      ) : (
-        <Id id={session_id ?? organization_id ?? scope ?? '—'} />
-      ),
+    cell: ({ user_id, provider_id, session_id, organization_id, scope }) => (
+      <Group gap={6}>
+        <span>{scopeWords(scope)}</span>
+        {user_id ? (
+          <UserLink id={user_id} provider={provider_id} />
+        ) : (
+          <Id id={session_id ?? organization_id ?? scope} />
+        )}
+      </Group>
+    ),
   },
-  { title: 'Why', cell: ({ reason }) => (reason ? <Reason code={reason} /> : '—') },
-  {
-    title: 'Grants',
-    cell: ({ grants, revoked_grants }) =>
-      revoked_grants === undefined && grants === undefined ? '—' : count((revoked_grants ?? grants)!),
-    narrow: true,
-  },
+  { title: 'Why', cell: ({ reason }) => <Reason code={reason} /> },
+  { title: 'Grants', cell: ({ grants }) => (grants >= 1_000 ? '1,000 or more' : count(grants)), narrow: true },
   {
     title: 'Event',
-    cell: ({ source_event_id, provider_id }) =>
-      source_event_id ? <EventLink id={source_event_id} provider={provider_id} /> : '—',
+    cell: ({ source_event_id, provider_id }) => <EventLink id={source_event_id} provider={provider_id} />,
     narrow: true,
   },
+  { title: 'Took effect', cell: ({ sent_again_at }) => <When at={sent_again_at} never="not" />, narrow: true },
 ];
 
 export function Shadow() {
@@ -100,12 +87,12 @@ export function Shadow() {
         list={list}
         label="What would have been revoked"
         columns={COLUMNS}
-        keyOf={(row) => row.id ?? JSON.stringify(row)}
+        keyOf={({ id }) => id}
         empty={
           <Empty icon="eye" title="Nothing in the shadow">
             {shadows.length > 0
               ? 'No event has come in that would have ended anything.'
-              : 'No provider is in shadow mode. A provider’s page can put a new one there.'}
+              : 'No provider is in shadow mode. A new one can begin there.'}
           </Empty>
         }
       />

@@ -2,7 +2,8 @@ import { Alert, Button, Center, Divider, Group, Paper, PasswordInput, Stack, Tex
 import { useState } from 'react';
 import { api, ApiProblem, isAbsent, sentence } from '../api.js';
 import { Icon } from '../icons.js';
-import { queryClient, useGet, useSend } from '../queries.js';
+import { queryClient, useGet, useSend, whyEnded } from '../queries.js';
+import { meaningOf } from '../reasons.js';
 import { ColorScheme, Mark } from '../shell.js';
 import type { Page } from '../types.js';
 
@@ -26,7 +27,7 @@ export function SignIn() {
         ? 'This portal does not know sessions yet.'
         : sentence(signIn.error)
     : undefined;
-  const failed = new URLSearchParams(location.search).get('sign_in_error');
+  const ended = whyEnded();
   return (
     <Center mih="100vh" p="md" component="main">
       <Stack w="100%" maw={400} gap="lg">
@@ -52,9 +53,9 @@ export function SignIn() {
             }}
           >
             <Stack>
-              {failed && (
-                <Alert color="red" role="alert" icon={<Icon name="alert" />}>
-                  {failed}
+              {ended && (
+                <Alert color="orange" role="alert" icon={<Icon name="ban" />} title="Your session has ended">
+                  {meaningOf(ended).title}. {meaningOf(ended).means}
                 </Alert>
               )}
               {ways.data?.data.map(({ id, name }) => (
