@@ -1,0 +1,331 @@
+import type { Browser, Page } from 'playwright-core';
+import { type Sandbox, startSandbox } from '../../tools/workos-sandbox/src/sandbox.js';
+import { Client } from '../journey/client.js';
+import { type Stack, TestStack } from '../journey/stack.js';
+import { seriousFindings } from './accessibility.js';
+import { hasChromium, openPage, startChromium, type Watched, WITHOUT_CHROMIUM } from './chromium.js';
+
+if (!hasChromium()) console.warn(WITHOUT_CHROMIUM);
+const inBrowser = hasChromium() ? describe : describe.skip;
+
+const MOST_BYTES = 250_000;
+
+inBrowser('the console', () => {
+  let running: TestStack;
+  let stack: Stack;
+  let client: Client;
+  let browser: Browser;
+  let watched: Watched;
+  let page: Page;
+
+  beforeAll(async () => {
+    running = await TestStack.create();
+    [stack, browser] = await Promise.all([running.start(), startChromium()]);
+    client = new Client(stack);
+    watched = await openPage(browser, stack.portal);
+    page = watched.page;
+    await page.goto(`${stack.portal}/users`);
+    await page.getByRole('textbox', { name: 'API key' }).fill(stack.adminApiKey);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Users' }).waitFor();
+  }, 300_000);
+  afterAll(async () => {
+    await browser?.close();
+    await running?.stop();
+    await running?.remove();
+  }, 300_000);
+  afterEach(() => {
+    expect(watched.faults).toEqual([]);
+  });
+
+  const go = async (path: string): Promise<void> => {
+    await page.goto(stack.portal + path);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+  };
+  const row = (text: string) => page.getByRole('row').filter({ hasText: text });
+  const see = (text: string | RegExp) => page.getByText(text).first().waitFor();
+
+  test('nobody sees anything before they have signed in; a wrong key gets its own sentence', async () => {
+    const stranger = await openPage(browser, stack.portal);
+    await stranger.page.goto(`${stack.portal}/users`);
+    await stranger.page.getByRole('textbox', { name: 'API key' }).fill('rsk_of_nobody');
+    await stranger.page.keyboard.press('Enter');
+    await stranger.page.getByText(/No API key of this installation is like this/).waitFor();
+    expect(await stranger.page.getByRole('link', { name: 'Users' }).count()).toBe(0);
+    expect(await seriousFindings(stranger.page)).toEqual([]);
+    await stranger.context.close();
+  });
+
+  test('the first load is at most 250 kB, as the browser counts it', async () => {
+    const fresh = await openPage(browser, stack.portal);
+    await fresh.page.goto(stack.portal);
+    await fresh.page.getByRole('textbox', { name: 'API key' }).waitFor();
+    const bytes = await fresh.page.evaluate(() =>
+      performance
+        .getEntries()
+        .reduce((sum, entry) => sum + (entry instanceof PerformanceResourceTiming ? entry.encodedBodySize : 0), 0),
+    );
+    expect(bytes).toBeGreaterThan(50_000);
+    expect(bytes).toBeLessThanOrEqual(MOST_BYTES);
+    await fresh.context.close();
+  });
+
+  test('somebody signs in with AuthKit and is in the list; deleted in WorkOS, their grants end before one’s eyes', async () => {
+    const email = `ada.${Date.now().toString(36)}@example.test`;
+    const { id } = await client.workos('POST', '/user_management/users', { email, email_verified: true });
+    const theirs = await openPage(browser, stack.portal);
+    await theirs.page.goto(stack.portal);
+    await theirs.page.getByRole('link', { name: /^Sign in with/ }).click();
+    await theirs.page.getByLabel('Email').fill(email);
+    await theirs.page.keyboard.press('Enter');
+    await theirs.page.getByRole('heading', { name: 'My access' }).waitFor();
+    expect(await seriousFindings(theirs.page)).toEqual([]);
+    expect((await client.makeGrant({ user_id: id })).status).toBe(201);
+    await theirs.page.getByRole('row').filter({ hasText: 'vault:production' }).getByText('active').waitFor();
+
+    await go('/users');
+    await page.getByLabel('Search users').fill(email.slice(0, 10));
+    await row(email).getByRole('link').first().click();
+    await page.getByRole('heading', { name: email }).waitFor();
+    await row('vault:production').getByText('active').waitFor();
+    await page.evaluate(`window.name = 'not loaded again'`);
+
+    await client.workos('DELETE', `/user_management/users/${String(id)}`);
+
+    await row('vault:production').getByText('revoked').waitFor();
+    const why = page.getByRole('alert').filter({ hasText: 'The user was deleted' });
+    await why.getByRole('link').waitFor();
+    expect(await page.evaluate('window.name')).toBe('not loaded again');
+    // Their own page ends too, by the same rule.
+    await theirs.page.getByRole('alert').filter({ hasText: 'The user was deleted' }).waitFor();
+    await theirs.context.close();
+
+    await why.getByRole('link').click();
+    await page.getByRole('heading', { name: 'user.deleted' }).waitFor();
+    await page.getByRole('table', { name: 'What it did' }).waitFor();
+    await page.getByRole('link', { name: 'Live' }).click();
+    const story = page.getByRole('list', { name: 'What happened, newest first' });
+    await story.locator('[data-kind=webhook]').filter({ hasText: 'user.deleted' }).first().waitFor();
+    await story.locator('[data-kind=revoked]').filter({ hasText: 'The user was deleted' }).first().waitFor();
+  });
+
+  test('a pasted token is taken apart and judged, and what is no token gets its own sentence', async () => {
+    const person = await client.person();
+    await go('/verify');
+    const box = page.getByRole('textbox', { name: 'Token' });
+    await box.fill('sk_test_1234567890');
+    await see(/This is a WorkOS API key/);
+    await box.fill(`Authorization: Bearer ${person.token}`);
+    await page.getByText(person.sessionId).waitFor();
+    await page.getByRole('button', { name: 'Judge it' }).click();
+    await page.getByRole('alert').filter({ hasText: 'Active' }).waitFor();
+
+    await client.workos('POST', '/user_management/sessions/revoke', { session_id: person.sessionId });
+    await expectEventually(async () => {
+      await page.getByRole('button', { name: 'Judge it' }).click();
+      return page.getByText('Refused: The session was ended').isVisible();
+    });
+    await page.getByRole('button', { name: 'Forget it' }).click();
+    expect(await page.content()).not.toContain(person.token);
+  });
+
+  test('revocation: looked at first, then done; some grants, or all of somebody’s', async () => {
+    const person = await client.person();
+    const holder = { user_id: person.userId, organization_id: person.organizationId };
+    for (const resource of ['vault:a', 'vault:b', 'vault:c']) await client.makeGrant(holder, resource);
+    await go(`/grants?user_id=${person.userId}`);
+    await page.getByLabel('Choose vault:a').check();
+    await page.getByRole('button', { name: 'Revoke 1 chosen' }).click();
+    await page.getByRole('dialog').getByLabel('Reason').fill('not needed');
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+    await row('vault:a').getByText('revoked').waitFor();
+    await row('vault:b').getByText('active').waitFor();
+
+    await page.getByRole('button', { name: 'Revoke everything of this filter…' }).click();
+    await see('2 active grants would end');
+    expect(await client.verdict(person.token)).toBe('active');
+    await page.getByRole('dialog').getByLabel('Reason').fill('laptop stolen');
+    await page.getByRole('button', { name: 'Revoke now' }).click();
+    await see(/2 active grants ended/);
+    await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).last().click();
+    await row('vault:b').getByText('revoked').waitFor();
+    await row('vault:c').getByText('laptop stolen').waitFor();
+  });
+
+  test('what was set aside is seen, and sent again', async () => {
+    await fetch(`${stack.sandbox}/_sandbox/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ event: 'user.deleted', data: { object: 'user' } }),
+    });
+    await go('/set-aside');
+    await page.getByRole('button', { name: 'Send again', exact: true }).first().click();
+    await page.getByRole('row').filter({ hasText: 'sent again' }).filter({ hasText: 'by admin' }).first().waitFor();
+  });
+
+  test('a mass deprovisioning waits for somebody, who confirms it', async () => {
+    const provider = `/v1/identity-providers/${stack.provider.id}`;
+    await client.api('portal', 'PATCH', provider, { guard: { max_users: 1, window_seconds: 3_600 } });
+    const people = [await client.person(), await client.person(), await client.person()];
+    for (const person of people) await client.makeGrant({ user_id: person.userId });
+    await expectEventually(async () => {
+      for (const { membershipId } of people) {
+        await client.workos('PUT', `/user_management/organization_memberships/${membershipId}/deactivate`);
+      }
+      const trips = await client.api('grants', 'GET', '/v1/guard-trips?status=paused');
+      if ((trips.body['data'] as unknown[]).length > 0) return true;
+      for (const { membershipId } of people) {
+        await client.workos('PUT', `/user_management/organization_memberships/${membershipId}/reactivate`);
+      }
+      return false;
+    });
+    await go('/guards');
+    await row('paused').getByRole('button', { name: 'Confirm…' }).click();
+    await page.getByRole('dialog').getByLabel('Note').fill('asked their manager');
+    await page.getByRole('dialog').getByRole('button', { name: 'Confirm' }).click();
+    await row('confirmed').filter({ hasText: 'asked their manager' }).waitFor();
+    await client.api('portal', 'PATCH', provider, { guard: null });
+  });
+
+  describe('setting up a provider', () => {
+    let sandbox: Sandbox;
+    beforeAll(async () => {
+      sandbox = await startSandbox();
+    });
+    afterAll(() => sandbox.close());
+
+    test('from a pasted issuer to a delivery that turns the page green; each mistake gets its own sentence', async () => {
+      await go('/providers/new');
+      const issuer = page.getByRole('textbox', { name: 'Issuer' });
+      await issuer.fill('https://dashboard.workos.com/environment_01/home');
+      await issuer.press('Enter');
+      await see(/dashboard/i);
+      await issuer.fill('whsec_1234567890abcdef');
+      await issuer.press('Enter');
+      await page
+        .locator('p', { hasText: /secret/ })
+        .first()
+        .waitFor();
+      await issuer.fill(sandbox.issuer);
+      await page.getByRole('button', { name: 'Discover' }).click();
+      await page.getByRole('status').filter({ hasText: sandbox.issuer }).waitFor();
+      await page.getByRole('textbox', { name: 'Name' }).fill('A second one');
+      await page.getByRole('button', { name: 'Add A second one' }).click();
+      await see('Look at it once, and confirm it.');
+      await page.getByRole('checkbox', { name: /names the organization/ }).check();
+      expect(await seriousFindings(page)).toEqual([]);
+      await page.getByRole('button', { name: 'Add A second one' }).click();
+
+      await page.getByRole('button', { name: 'Enable webhooks' }).click();
+      const url = (await page.getByText(/\/webhooks\/workos\/[\w-]{20,}/).textContent())!;
+      await see('organization_membership.updated');
+      const secret = page.getByRole('textbox', { name: 'Signing secret' });
+      await secret.fill('sk_test_1234567890');
+      await secret.press('Enter');
+      await see(/This is a WorkOS API key/);
+      const endpoint = await workos(sandbox, 'POST', '/webhook_endpoints', {
+        endpoint_url: url,
+        events: ['user.created'],
+      });
+      await secret.fill(String(endpoint['secret']));
+      await secret.press('Enter');
+      await page.getByRole('row').filter({ hasText: 'of WorkOS' }).waitFor();
+      await see('Waiting for the first delivery…');
+      expect(await seriousFindings(page)).toEqual([]);
+
+      await expectEventually(async () => (await fetch(url, { method: 'POST' })).status !== 404);
+      await workos(sandbox, 'POST', '/user_management/users', { email: 'first@example.test' });
+      await see('Deliveries arrive');
+
+      await page.getByRole('button', { name: 'Next: sign-in' }).click();
+      await see(/\/auth\/idp_\w+\/callback$/);
+      const key = page.getByRole('textbox', { name: 'API key' });
+      await key.fill('client_01ABC');
+      await key.press('Enter');
+      await see(/is no API key/);
+      await key.fill(sandbox.apiKey);
+      await key.press('Enter');
+      await page.getByRole('list', { name: 'What is verified end to end' }).waitFor();
+      await page.locator('[data-done=true]').filter({ hasText: 'A webhook has come in' }).waitFor();
+      await page.locator('[data-done=false]').filter({ hasText: 'A token of this provider was good' }).waitFor();
+    });
+  });
+
+  describe('nothing serious is found by axe', () => {
+    const places = [
+      '/',
+      '/health',
+      '/users',
+      '/grants',
+      '/revocations',
+      '/verify',
+      '/events',
+      '/set-aside',
+      '/guards',
+      '/shadow',
+      '/providers',
+      '/portal-access',
+      '/audit',
+      '/audit?of=settings',
+    ];
+    test.each([
+      ['wide and light', {}, undefined],
+      // What is different there: colors, and what does not fit.
+      ['narrow and dark', { dark: true, narrow: true }, ['color-contrast', 'link-in-text-block']],
+    ])('%s', async (_, options, rules) => {
+      const other = await openPage(browser, stack.portal, options);
+      await other.context.addCookies(await watched.context.cookies());
+      const found: string[] = [];
+      const person = await client.person();
+      const provider = `/providers/${stack.provider.id}`;
+      const ofPerson = `/users/${person.userId}?tab=`;
+      for (const place of [...places, provider, `${provider}/set-up`, `${ofPerson}memberships`, `${ofPerson}scopes`]) {
+        await other.page.goto(stack.portal + place);
+        await other.page.getByRole('heading', { level: 1 }).waitFor();
+        await other.page.locator('main:not(:has([aria-label=Loading]))').waitFor();
+        for (const finding of await seriousFindings(other.page, rules)) found.push(`${place}: ${finding}`);
+        const tooWide = await other.page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth');
+        if (tooWide > 0) found.push(`${place}: ${tooWide} px wider than the window`);
+      }
+      expect(found).toEqual([]);
+      expect(other.faults).toEqual([]);
+      await other.context.close();
+    });
+  });
+
+  test('a keyboard is enough', async () => {
+    await go('/');
+    await page.locator('a.skip').focus();
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('content');
+    await page.getByRole('link', { name: 'Users' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Users' }).waitFor();
+    expect(await page.getByRole('link', { name: 'Users' }).getAttribute('aria-current')).toBe('page');
+  });
+
+  test('who has signed out sees nothing any more', async () => {
+    await go('/');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('textbox', { name: 'API key' }).waitFor();
+    await go('/users');
+    await page.getByRole('textbox', { name: 'API key' }).waitFor();
+  });
+});
+
+async function workos(sandbox: Sandbox, method: string, path: string, body: object): Promise<Record<string, unknown>> {
+  const answer = await fetch(sandbox.url + path, {
+    method,
+    headers: { authorization: `Bearer ${sandbox.apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+async function expectEventually(holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 90_000; !(await holds());) {
+    if (performance.now() > deadline) throw new Error('it did not come to hold within 90 s');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
