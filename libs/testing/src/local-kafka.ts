@@ -30,6 +30,11 @@ export interface LocalKafkaOptions {
   dir: string;
   /** One, or three with replication. */
   brokers?: 1 | 3;
+  /**
+   * Name → password of those who come in by {@link LocalKafka.authenticated} (SASL/PLAIN) and may do what ACLs say. Whoever comes in
+   * by the other door may do everything. With one broker alone.
+   */
+  users?: Readonly<Record<string, string>>;
 }
 
 /** One broker by itself: the others go on while it is away. */
@@ -52,13 +57,16 @@ export class LocalKafka {
   private constructor(
     private readonly nodes: readonly Node[],
     private readonly archive: ClassArchive,
+    /** `host:port` for those who authenticate; undefined where nobody has to. */
+    readonly authenticated: string | undefined,
   ) {}
 
-  static async create({ jars, dir, brokers = 1 }: LocalKafkaOptions): Promise<LocalKafka> {
+  static async create({ jars, dir, brokers = 1, users }: LocalKafkaOptions): Promise<LocalKafka> {
     await mkdir(dir, { recursive: true });
     const ports = await portsFor(dir, brokers);
     const voters = ports.map(({ controller }, index) => `${index + 1}@127.0.0.1:${controller}`).join(',');
     const clusterId = newClusterId();
+    const guarded = users && { port: await freePort(), users };
     const archive = new ClassArchive(`${jars}.jsa`);
     const nodes = await Promise.all(
       ports.map(async ({ port, controller }, index) => {
@@ -68,7 +76,7 @@ export class LocalKafka {
         const settings = join(home, 'server.properties');
         const logFile = join(home, 'log');
         await mkdir(home, { recursive: true });
-        await writeFile(settings, properties({ id, port, controller, voters, data, brokers }));
+        await writeFile(settings, properties({ id, port, controller, voters, data, brokers, guarded }));
         const java = (main: string, ...args: string[]) => ['-cp', join(jars, '*'), main, ...args];
         if (!existsSync(join(data, 'meta.properties'))) {
           await run('java', [...JVM, ...java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settings)]);
@@ -77,7 +85,7 @@ export class LocalKafka {
         return { id, port, process: new OwnProcess('java', flags, logFile) };
       }),
     );
-    return new LocalKafka(nodes, archive);
+    return new LocalKafka(nodes, archive, guarded && `127.0.0.1:${guarded.port}`);
   }
 
   /** Each of them by itself. */
@@ -217,9 +225,10 @@ interface Settings extends Ports {
   voters: string;
   data: string;
   brokers: number;
+  guarded: { port: number; users: Readonly<Record<string, string>> } | undefined;
 }
 
-function properties({ id, port, controller, voters, data, brokers }: Settings): string {
+function properties({ id, port, controller, voters, data, brokers, guarded }: Settings): string {
   const replication = Math.min(3, brokers);
   const inSync = Math.max(1, replication - 1);
   return Object.entries({
@@ -248,9 +257,30 @@ function properties({ id, port, controller, voters, data, brokers }: Settings): 
     'group.initial.rebalance.delay.ms': 0,
     'auto.create.topics.enable': false,
     'unclean.leader.election.enable': false,
+    ...(guarded ? guardedBy(guarded, port, controller) : {}),
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
+}
+
+/** A second door, behind which everybody has a name and just the rights that ACLs give. */
+function guardedBy(
+  { port: guarded, users }: NonNullable<Settings['guarded']>,
+  port: number,
+  controller: number,
+): Record<string, string | boolean> {
+  const accounts = Object.entries(users).map(([name, password]) => `user_${name}="${password}"`);
+  const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
+  return {
+    listeners: `PLAINTEXT://127.0.0.1:${port},GUARDED://127.0.0.1:${guarded},CONTROLLER://127.0.0.1:${controller}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},GUARDED://127.0.0.1:${guarded}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT',
+    'listener.name.guarded.sasl.enabled.mechanisms': 'PLAIN',
+    'listener.name.guarded.plain.sasl.jaas.config': `${module} ${accounts.join(' ')};`,
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users': 'User:ANONYMOUS',
+    'allow.everyone.if.no.acl.found': false,
+  };
 }
 
 /** 16 bytes, base64url; the first bit is zero, since a text that begins with `-` would be read as an option. */

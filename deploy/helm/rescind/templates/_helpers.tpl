@@ -79,8 +79,8 @@ capabilities: { drop: [ALL] }
 {{- if .mechanism }}
 - name: KAFKA_SASL_MECHANISM
   value: {{ .mechanism }}
-{{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_USERNAME" "secret" .secretName "key" "username") }}
-{{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_PASSWORD" "secret" .secretName "key" "password") }}
+{{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_USERNAME" "secret" ($.config.kafkaSecretName | default .secretName) "key" "username") }}
+{{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_PASSWORD" "secret" ($.config.kafkaSecretName | default .secretName) "key" "password") }}
 {{- end }}
 {{- end }}
 {{- with $values.secret }}
