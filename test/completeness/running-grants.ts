@@ -16,7 +16,7 @@ import { grantsConfig } from '../../apps/grants/src/config.js';
 import { Lifetime } from '../../apps/grants/src/lifetime.js';
 import type { Sandbox } from '../../tools/workos-sandbox/src/sandbox.js';
 
-const KEYS = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
+export const KEYS = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever the service says
 export type Body = any;

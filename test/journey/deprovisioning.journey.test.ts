@@ -319,6 +319,27 @@ test('a record that nobody can read is set aside with its reason, stops nothing,
   expect(JSON.stringify(body)).toContain('record_malformed');
 });
 
+test('a webhook that never came is repaired by the Events API, named, and certified', async () => {
+  const person = await client.person();
+  await becomes(person.token, 'active');
+  await client.workos('POST', '/_sandbox/chaos', { drop: { probability: 1 } });
+  try {
+    await client.workos('DELETE', `/user_management/users/${person.userId}`);
+    await becomes(person.token, 'user_deprovisioned');
+    const named = await eventually(
+      async () => (await client.api('grants', 'GET', '/v1/missed-webhooks')).body['data'] as Json[],
+      (missed) => missed.some(({ type, user_id }) => type === 'user.deleted' && user_id === person.userId),
+    );
+    const [one] = named.filter(({ type, user_id }) => type === 'user.deleted' && user_id === person.userId);
+    await eventually(
+      async () => (await client.api('grants', 'GET', '/v1/completeness')).body['data'] as Json[],
+      ([certificate]) => Date.parse(String(certificate?.['complete_up_to'])) > Date.parse(String(one!['occurred_at'])),
+    );
+  } finally {
+    await client.workos('POST', '/_sandbox/chaos', { drop: {} });
+  }
+});
+
 test('a valid token makes the person appear', async () => {
   const person = await client.person();
   await becomes(person.token, 'active');

@@ -15,6 +15,9 @@ import { AccessController } from './access.controller.js';
 import { sealAudit } from './audit-chain.js';
 import { AuditController } from './audit.controller.js';
 import { BackgroundLoop } from './background-loop.js';
+import { Canary, type CanaryParts } from './canary/canary.js';
+import { CanaryController } from './canary/canary.controller.js';
+import { CanaryMetrics } from './canary/metrics.js';
 import { CONFIG, type GrantsConfig } from './config.js';
 import { GuardTripsController } from './guard-trips.controller.js';
 import { GuardUndoing } from './guard-undoing.js';
@@ -28,7 +31,7 @@ import { GrantsMetrics } from './grants-metrics.js';
 import { CompletenessController } from './completeness/completeness.controller.js';
 import { CompletenessMetrics } from './completeness/metrics.js';
 import { CompletenessWatch } from './completeness/watch.js';
-import { GRANTS_SCHEMA, RELAY_LOCK, RECONCILIATION_LOCK, TAIL_LOCK } from './grants-schema.js';
+import { GRANTS_SCHEMA, RELAY_LOCK, CANARY_LOCK, RECONCILIATION_LOCK, TAIL_LOCK } from './grants-schema.js';
 import { readPosition } from './outbox.sql.js';
 import { Leader } from '#platform/leader.js';
 import { Lifetime } from './lifetime.js';
@@ -111,6 +114,7 @@ export class AppModule {
     };
     const tail = new Tail({ ...workos, settings: config.tail, metrics: completeness });
     const reconciler = new Reconciler({ ...workos, settings: config.reconciliation });
+    const canary = canaryOf(config, { ...workos, metrics: new CanaryMetrics(registry) });
     const tailLeader = new Leader(config.database.url, TAIL_LOCK, logger, (_, signal) => tail.lead(signal));
     const reconciliationLeader = new Leader(config.database.url, RECONCILIATION_LOCK, logger, (_, signal) =>
       reconciler.lead(signal),
@@ -126,7 +130,7 @@ export class AppModule {
         leader,
         agree,
         loops: [marking, undoing, release, sealer, vitals],
-        readers: [{ stop: () => publisher.close() }, watch, tailLeader, reconciliationLeader],
+        readers: [{ stop: () => publisher.close() }, watch, tailLeader, reconciliationLeader, ...canary],
       },
       config,
       logger,
@@ -173,6 +177,7 @@ export class AppModule {
         AuditController,
         CompletenessController,
         ReconciliationController,
+        CanaryController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },
@@ -188,6 +193,14 @@ export class AppModule {
       ],
     };
   }
+}
+
+/** The canary and whoever leads it; none where it is not configured. */
+function canaryOf(config: GrantsConfig, parts: Omit<CanaryParts, 'settings' | 'keys'>): Leader[] {
+  const { canary: settings, encryptionKeys: keys } = config;
+  if (!settings || !keys) return [];
+  const canary = new Canary({ ...parts, settings, keys });
+  return [new Leader(config.database.url, CANARY_LOCK, parts.logger, (_, signal) => canary.lead(signal))];
 }
 
 async function problemOf(check: () => Promise<void>): Promise<string | undefined> {

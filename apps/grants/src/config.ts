@@ -31,6 +31,11 @@ export const grantsConfig = z
     /** The same, as a share of the users that are known; from 50 of them on. */
     GUARD_MAX_SHARE: z.coerce.number().pipe(guardLimits.shape.max_share.unwrap()).default(0.25),
     GUARD_WINDOW_SECONDS: z.coerce.number().pipe(guardLimits.shape.window_seconds.unwrap()).default(3_600),
+    /** The canary: a synthetic revocation so often, ms; 0: none. It needs to know the two others, and a key of the second. */
+    CANARY_INTERVAL_MS: z.coerce.number().int().min(0).default(60_000),
+    WEBHOOK_INGRESS_URL: z.url({ protocol: /^https?$/ }).optional(),
+    TOKEN_VERIFICATION_URL: z.url({ protocol: /^https?$/ }).optional(),
+    TOKEN_VERIFICATION_API_KEY: z.string().optional(),
     /** How often WorkOS's Events API is read, ms; and while webhooks are missing. */
     TAIL_INTERVAL_MS: z.coerce.number().int().min(100).default(10_000),
     TAIL_FAST_INTERVAL_MS: z.coerce.number().int().min(100).default(1_000),
@@ -65,6 +70,7 @@ export const grantsConfig = z
       windowMs: env.GUARD_WINDOW_SECONDS * 1000,
     },
     encryptionKeys: env.RESCIND_ENCRYPTION_KEYS,
+    canary: canaryFrom(env),
     reconciliation: {
       everyMs: env.RECONCILIATION_EVERY_HOURS * 3_600_000,
       repairs: env.RECONCILIATION_REPAIRS,
@@ -77,6 +83,23 @@ export const grantsConfig = z
       overlapMs: env.TAIL_OVERLAP_MS,
     },
   }));
+
+/** Undefined: there is none. */
+function canaryFrom(env: {
+  CANARY_INTERVAL_MS: number;
+  WEBHOOK_INGRESS_URL?: string | undefined;
+  TOKEN_VERIFICATION_URL?: string | undefined;
+  TOKEN_VERIFICATION_API_KEY?: string | undefined;
+}) {
+  const { CANARY_INTERVAL_MS: everyMs, WEBHOOK_INGRESS_URL, TOKEN_VERIFICATION_URL, TOKEN_VERIFICATION_API_KEY } = env;
+  if (everyMs === 0 || !WEBHOOK_INGRESS_URL || !TOKEN_VERIFICATION_URL || !TOKEN_VERIFICATION_API_KEY) return undefined;
+  return {
+    everyMs,
+    webhookIngressUrl: WEBHOOK_INGRESS_URL.replace(/\/$/, ''),
+    tokenVerificationUrl: TOKEN_VERIFICATION_URL.replace(/\/$/, ''),
+    tokenVerificationApiKey: TOKEN_VERIFICATION_API_KEY,
+  };
+}
 
 export type GrantsConfig = z.infer<typeof grantsConfig>;
 export const CONFIG = Symbol('config');

@@ -1,5 +1,6 @@
 import type { DatabaseSchema } from '#platform/database.js';
 import { AddTail1795824000000 } from './migrations/1795824000000-add-tail.js';
+import { AddCanary1795824200000 } from './migrations/1795824200000-add-canary.js';
 import { AddReconciliation1795824100000 } from './migrations/1795824100000-add-reconciliation.js';
 import { CreateGrants1767225600000 } from './migrations/1767225600000-create-grants.js';
 import { AddShadow1795737600002 } from './migrations/1795737600002-add-shadow.js';
@@ -16,6 +17,7 @@ export const GRANTS_SCHEMA: DatabaseSchema = {
     AddShadow1795737600002,
     AddTail1795824000000,
     AddReconciliation1795824100000,
+    AddCanary1795824200000,
   ],
   migrationLock: [LOCK_SPACE, 1],
 };
@@ -30,3 +32,5 @@ export const UNDO_LOCK = [LOCK_SPACE, 7] as const;
 export const TAIL_LOCK = { name: 'grants-tail', key: [LOCK_SPACE, 11] } as const;
 /** One compares WorkOS's lists with what we know. */
 export const RECONCILIATION_LOCK = { name: 'grants-reconciliation', key: [LOCK_SPACE, 12] } as const;
+/** One sends the synthetic revocations. */
+export const CANARY_LOCK = { name: 'grants-canary', key: [LOCK_SPACE, 13] } as const;

@@ -4,6 +4,7 @@ import { openApi, type Operation } from '#platform/open-api.js';
 import { accessAnswer, accessQuestion } from './access.controller.js';
 import { auditQuery, auditView } from './audit.controller.js';
 import { decision, tripQuery, tripView } from './guard-trips.controller.js';
+import { canaryView } from './canary/canary.controller.js';
 import { certificateView, missedWebhookQuery, missedWebhookView } from './completeness/completeness.controller.js';
 import { eventQuery, eventView, eventWithBody } from './events.controller.js';
 import { grantView } from './grant-view.js';
@@ -238,6 +239,14 @@ export const GRANTS_OPEN_API = openApi(
       summary: 'End a comparison; what is repaired by then stays so',
       responses: ok('The comparison; also where it had ended before.', reconciliationView),
       problems: { 404: ['reconciliation_unknown'], ...AWAY },
+    },
+    {
+      method: 'get',
+      path: '/v1/canary',
+      operationId: 'getCanary',
+      summary: 'The synthetic revocations of the last hour: how long from the webhook to the refusal',
+      responses: ok('What came of them.', canaryView),
+      problems: AWAY,
     },
     list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQuery, auditView),
   ],

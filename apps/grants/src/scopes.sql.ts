@@ -223,3 +223,19 @@ export async function readStatesAfter(
   );
   return rows.map((row) => ({ key: row.scope_key, scope: scopeOfRow(row), state: stateOfRow(row) }));
 }
+
+/** Every scope of a schema (`current`: the one in the search path), or some. */
+export async function readEveryState(
+  tx: Tx,
+  schema: string,
+  keys?: readonly ScopeKey[],
+): Promise<{ key: ScopeKey; scope: Scope; state: ScopeState }[]> {
+  const table = schema === 'current' ? 'scopes' : `${schema}.scopes`;
+  const rows = await rowsOf<ScopeIdRow & StateRow>(
+    tx,
+    `select ${STATE}, provider_id, kind, user_id, organization_id, session_id from ${table}
+     where $1::text[] is null or scope_key = any($1) order by scope_key`,
+    [keys ?? null],
+  );
+  return rows.map((row) => ({ key: row.scope_key, scope: scopeOfRow(row), state: stateOfRow(row) }));
+}

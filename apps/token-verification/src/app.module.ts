@@ -19,6 +19,7 @@ import { Lifetime } from './lifetime.js';
 import { VERIFICATION_OPEN_API } from './open-api.js';
 import { RefusalReporter } from './refusal-reporter.js';
 import { SignInReporter } from './sign-in-reporter.js';
+import { KnownScopes, ScopesController } from './scopes.controller.js';
 import { TokenService } from './token-service.js';
 import { TokensController } from './tokens.controller.js';
 import { VerificationMetrics } from './verification-metrics.js';
@@ -110,9 +111,10 @@ export class AppModule {
           }),
         }),
       ],
-      controllers: [TokensController, IntrospectionController, WellKnownController],
+      controllers: [TokensController, IntrospectionController, WellKnownController, ScopesController],
       providers: [
         { provide: TokenService, useValue: service },
+        { provide: KnownScopes, useValue: { stateOf: view.stateOf, problem: staleness } },
         { provide: INTROSPECTION_CLIENTS, useValue: new SecretHolders(config.introspectionClients) },
         { provide: AnswerSigner, useValue: signer },
         { provide: ServerMetadata, useValue: new ServerMetadata(config.introspectionIssuer, signer) },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { openApi } from '#platform/open-api.js';
+import { scopeQuery, scopeView } from './scopes.controller.js';
 import { verifyBody } from './tokens.controller.js';
 
 const asOf = z.string().nullable().describe('The moment that the view is proved to have reached.');
@@ -28,6 +29,15 @@ export const VERIFICATION_OPEN_API = openApi(
       body: verifyBody,
       responses: { 200: { description: 'Active, or refused with a reason.', schema: verdict } },
       problems: { 400: ['request_invalid'], ...unknown },
+    },
+    {
+      method: 'get',
+      path: '/v1/scopes',
+      operationId: 'getScope',
+      summary: 'What this replica knows of one scope: what it refuses by',
+      query: scopeQuery,
+      responses: { 200: { description: 'Its state; all null where it knows nothing.', schema: scopeView } },
+      problems: { 400: ['request_invalid'], 503: ['view_stale'] },
     },
     {
       method: 'post',

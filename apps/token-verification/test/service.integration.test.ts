@@ -150,6 +150,21 @@ test('a revocation comes in both ways: by the event itself, and by the state', a
   await becomes(byState, { active: false, reason: 'membership_inactive' });
 });
 
+test('it says what it refuses by: one scope, as this replica knows it', async () => {
+  const scopeOf = async (id: string): Promise<Record<string, unknown>> => {
+    const scope = encodeURIComponent(`${providerOf(ours).id}/user:${id}`);
+    const answer = await fetch(`${service.url}/v1/scopes?scope=${scope}`, {
+      headers: { authorization: `Bearer ${API_KEY}` },
+    });
+    return (await answer.json()) as Record<string, unknown>;
+  };
+  await happens('user.deleted', { id: 'user_01SCOPE' });
+  const jwt = signed({ sub: 'user_01SCOPE' });
+  await becomes(jwt, { status: 200, active: false, reason: 'user_deprovisioned' });
+  expect(await scopeOf('user_01SCOPE')).toMatchObject({ closed_at: 'infinity', opened_at: null, tokens_before: null });
+  expect(await scopeOf('user_01NOBODY')).toMatchObject({ closed_at: null, opened_at: null, tokens_before: null });
+});
+
 test('what cannot be read is skipped, and stops nothing', async () => {
   const jwt = signed({ sub: 'user_behind_poison' });
   await becomes(jwt, { active: true });

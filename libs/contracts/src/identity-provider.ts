@@ -3,6 +3,9 @@ import { checked } from './checked.js';
 import { decodeCloudEvent, problemFields } from './cloud-event.js';
 import { Rejected } from './rejected.js';
 
+/** The provider of the synthetic revocations that grants sends: no person has made it, and nobody signs in there. */
+export const CANARY_PROVIDER_ID = 'rescind-canary';
+
 export const IDENTITY_PROVIDER_TYPE = 'io.rescind.identity-provider.v1';
 
 /** Signature algorithms that may be allowed (RFC 7518, RFC 8037). `none` and HMAC are not among them on purpose. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { decodeIdentityProvider, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { CANARY_PROVIDER_ID, decodeIdentityProvider, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { KafkaClient } from '#kafka/client.js';
 import { CompactedView } from '#kafka/compacted-view.js';
@@ -64,7 +64,12 @@ export class ProviderRegistry {
     return this.view.get(id);
   }
 
+  /** Those that people have made; the canary's own is none of them. */
   all(): IdentityProviderData[] {
+    return this.everyone().filter(({ id }) => id !== CANARY_PROVIDER_ID);
+  }
+
+  private everyone(): IdentityProviderData[] {
     return [...this.view.values()];
   }
 
@@ -72,7 +77,7 @@ export class ProviderRegistry {
   byIssuer(issuer: string): readonly IdentityProviderData[] {
     const known = this.ofIssuer.get(issuer);
     if (known) return known;
-    const found = this.all().filter((provider) => provider.issuers.includes(issuer));
+    const found = this.everyone().filter((provider) => provider.issuers.includes(issuer));
     if (found.length > 0) this.ofIssuer.set(issuer, found);
     return found;
   }
@@ -84,7 +89,7 @@ export class ProviderRegistry {
   byEndpointToken(token: string): IdentityProviderData | undefined {
     const digest = createHash('sha256').update(token).digest('hex');
     this.ofEndpoint ??= new Map(
-      this.all().flatMap((provider) =>
+      this.everyone().flatMap((provider) =>
         provider.webhook ? [[provider.webhook.endpoint_token_sha256, provider] as const] : [],
       ),
     );

@@ -76,7 +76,13 @@ export function defineServices(
       ...(providersFile ? { RESCIND_PROVIDERS_FILE: providersFile } : {}),
     }),
     define('webhookIngress', surroundings, common),
-    define('grants', surroundings, { ...common, DATABASE_URL: databaseUrl }),
+    define('grants', surroundings, {
+      ...common,
+      DATABASE_URL: databaseUrl,
+      WEBHOOK_INGRESS_URL: urlOf(ports.webhookIngress),
+      TOKEN_VERIFICATION_URL: urlOf(ports.tokenVerification),
+      TOKEN_VERIFICATION_API_KEY: settings.adminApiKey,
+    }),
     define('tokenVerification', surroundings, {
       ...common,
       RESCIND_INTROSPECTION_CLIENTS: `local:${settings.introspectionSecret}`,

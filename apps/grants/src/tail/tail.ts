@@ -41,8 +41,6 @@ export interface TailParts {
   logger: Logger;
 }
 
-/** All that we act on, and what a comparison with WorkOS looks at. */
-const TYPES = [...KNOWN_TYPES, 'dsync.deleted'];
 const LONGEST_REST_MS = 60_000;
 /** For so long after a webhook was missing, others are expected to be. */
 const MISSING_FOR_MS = 60_000;
@@ -135,7 +133,7 @@ export class Tail {
       reading = asked.reading;
       let page;
       try {
-        page = await api.listEvents({ types: TYPES, ...asked.question });
+        page = await api.listEvents({ types: KNOWN_TYPES, ...asked.question });
       } catch (error) {
         if (!(error instanceof WorkOSApiError && error.status === 400 && reading.cursor !== null)) throw error;
         logger.warn({ provider_id: provider.id }, 'WorkOS does not know the cursor any more: reading on by time');

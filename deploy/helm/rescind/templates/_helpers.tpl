@@ -89,6 +89,9 @@ capabilities: { drop: [ALL] }
 {{- if has $.service (list "grants" "portal") }}
 {{ include "rescind.secretEnv" (dict "name" "DATABASE_URL" "secret" .name "key" .keys.databaseUrl) }}
 {{- end }}
+{{- if and (eq $.service "grants") .keys.portalApiKey }}
+{{ include "rescind.secretEnv" (dict "name" "TOKEN_VERIFICATION_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
+{{- end }}
 {{- if and (eq $.service "portal") .keys.portalApiKey }}
 {{ include "rescind.secretEnv" (dict "name" "GRANTS_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
 {{ include "rescind.secretEnv" (dict "name" "TOKEN_VERIFICATION_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
@@ -115,6 +118,12 @@ capabilities: { drop: [ALL] }
 {{- if and (eq .service "portal") $values.webhookIngress.host }}
 - name: WEBHOOK_BASE_URL
   value: https://{{ $values.webhookIngress.host }}
+{{- end }}
+{{- if eq .service "grants" }}
+- name: WEBHOOK_INGRESS_URL
+  value: http://{{ include "rescind.name" (dict "root" .root "service" "webhook-ingress") }}
+- name: TOKEN_VERIFICATION_URL
+  value: http://{{ include "rescind.name" (dict "root" .root "service" "token-verification") }}
 {{- end }}
 {{- if eq .service "portal" }}
 - name: GRANTS_URL
