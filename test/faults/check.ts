@@ -115,18 +115,21 @@ function resurrected(journal: Journal): string[] {
   return journal.observations.flatMap((later) => {
     if (later.isValid !== true) return [];
     if ((voidSince.get(`${later.kind} ${later.holding}`) ?? Infinity) >= later.startedAt) return [];
-    const { userId, organizationId } = journal.holdings[later.holding]!;
     const isOpened = journal.sent.some(
-      ({ event, firstSentAt }) =>
-        OPENINGS.test(event.event) &&
-        event.data['status'] !== 'inactive' &&
-        event.data['user_id'] === userId &&
-        event.data['organization_id'] === organizationId &&
-        firstSentAt <= later.endedAt,
+      ({ event, firstSentAt }) => opens(event, journal.holdings[later.holding]!) && firstSentAt <= later.endedAt,
     );
     return isOpened ? [] : [`${later.kind} ${later.holding} was void and became valid without a re-opening`];
   });
 }
+
+function opens({ event, data }: RawEvent, { userId, organizationId }: Holding): boolean {
+  if (event === 'user.updated') return data['id'] === userId && !isSuspended(data);
+  const isOpening = OPENINGS.test(event) && data['status'] !== 'inactive';
+  return isOpening && data['user_id'] === userId && data['organization_id'] === organizationId;
+}
+
+const isSuspended = ({ metadata }: RawEvent['data']): boolean =>
+  (metadata as { suspended?: string } | undefined)?.suspended === 'yes';
 
 /** The moments of a scope only grow, in both topics, and each end of access is announced. */
 function wronglyAnnounced({ states, revocations }: Journal): string[] {

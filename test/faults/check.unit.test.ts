@@ -100,6 +100,22 @@ test('void, then valid, after a re-opening was sent, is no objection', () => {
   ).toEqual([]);
 });
 
+test.each([
+  ['u', {}, 0],
+  ['u', { suspended: 'yes' }, 1],
+  ['somebody else', {}, 1],
+])('a change of %s with metadata %j that was sent before explains it, or not', (id, metadata, objections) => {
+  const journal = good();
+  const updated: RawEvent = { ...left, id: 'event_3', event: 'user.updated', data: { id, metadata } };
+  const problems = check({
+    ...journal,
+    sent: [...journal.sent, { event: updated, firstSentAt: 22, acknowledgedAt: 23 }],
+    observations: [saw(false, 20), saw(true, 25)],
+    final: [],
+  });
+  expect(problems).toHaveLength(objections);
+});
+
 test('requests that overlap say nothing of their order', () => {
   const journal = good();
   const slow = { ...saw(true, 15), endedAt: 40 };

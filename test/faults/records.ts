@@ -42,7 +42,7 @@ export class Records {
       const ends = await eventually(
         () => this.client.endOffsets(topic),
         () => true,
-        60_000,
+        180_000,
       );
       await reader.reached(topic, ends);
     }

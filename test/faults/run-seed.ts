@@ -8,15 +8,16 @@ import type { Issuer } from './issuer.js';
 import { type Fault, type Plan, planOf, type Victim } from './plan.js';
 import type { Records } from './records.js';
 
-const QUIET_MS = 60_000;
+/** A machine may be busy with other things; whoever waits so long waits in vain. */
+const QUIET_MS = 180_000;
 /** The contract's answers; a connection that breaks is nobody's promise while processes are killed. */
 const EXPECTED = new Set([200, 201, 409, 503]);
 
 /**
  * While one broker of three is away, for everybody: the controller misses it after 3 s, others lead then, and whoever waits
- * for it gives up after 5 s and asks again.
+ * for it gives up after 5 s and asks again. That is about 12 s, and more on a machine that is busy with other things.
  */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Something that was waited for did not come. */
 export class DidNotEnd extends Error {
@@ -278,13 +279,15 @@ async function everyReplicaInSync(brokers: string): Promise<void> {
 
 async function strike({ victim, kind, forMs }: Fault, running: TestStack): Promise<void> {
   if (kind === 'keep away') return keepAway(victim, forMs, running);
+  if (kind === 'pause') {
+    const goOn = await running.pause(victim);
+    await delay(forMs);
+    return goOn();
+  }
   const pid = (await running.read())?.pids[victim];
   if (pid === undefined) return; // it is being started again at this moment
   try {
-    if (kind === 'kill') return void process.kill(pid, 'SIGKILL');
-    process.kill(pid, 'SIGSTOP');
-    await delay(forMs);
-    process.kill(pid, 'SIGCONT');
+    process.kill(pid, 'SIGKILL');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // another fault was faster
   }
@@ -314,6 +317,8 @@ async function newProvider(client: Client, issuer: Issuer, seed: number): Promis
         jwks_uri: `${issuer.base}/jwks.json`,
         client_id: `client_${seed}`,
         audience_policy: 'bound_by_keys',
+        // As the histories have it.
+        suspension_rule: { metadata_key: 'suspended', value: 'yes' },
       }),
     ({ status }) => status === 201,
     QUIET_MS,

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** `.local/stack.json`, as the contract has it. */
 export interface Stack {
@@ -19,6 +20,23 @@ export interface Stack {
   provider: { id: string; issuer: string; jwksUri: string; clientId: string; audience: string; apiKey: string };
   webhook: { url: string; secret: string };
   pids: Record<string, number>;
+}
+
+async function childrenOf(parent: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,ppid=']);
+  const processes = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  return processes.filter(([, ppid]) => ppid === parent).map(([pid]) => pid!);
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has ended meanwhile
+  }
 }
 
 /** Compiled or not: the folder that has the lockfile. */
@@ -79,6 +97,19 @@ export class TestStack {
       if (now !== undefined && now !== before) return;
       await delay(20);
     }
+  }
+
+  /**
+   * SIGSTOP to one of its processes and to all that this one has started, as PostgreSQL does for each connection: connections
+   * stay, nothing is answered. Answers with what makes them go on.
+   */
+  async pause(name: string): Promise<() => void> {
+    const pid = (await this.read())?.pids[name];
+    if (pid === undefined) return () => undefined; // it is being started again at this moment
+    signal(pid, 'SIGSTOP');
+    const paused = [pid, ...(await childrenOf(pid))];
+    for (const one of paused) signal(one, 'SIGSTOP');
+    return () => paused.forEach((one) => signal(one, 'SIGCONT'));
   }
 
   /** As Ctrl-C does; answers what it said and how it ended. */

@@ -19,7 +19,7 @@ const JVM = [
   '-XX:TieredStopAtLevel=1',
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
 ];
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
 /** The first stop also writes the archive of classes. */
 const STOP_TIMEOUT_MS = 20_000;
 

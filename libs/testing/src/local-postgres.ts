@@ -17,7 +17,7 @@ const PASSWORD = 'rescind';
 /** PostgreSQL refuses to run as root; this one is on every Linux. */
 const NOBODY = 65_534;
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 export interface LocalPostgresOptions {

@@ -14,7 +14,7 @@ export interface ServiceDefinition {
 
 /** More than the services allow themselves. */
 const STOP_TIMEOUT_MS = 10_000;
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 
 /** One service as a process of its own, with its output in `<name>.log`. */
 export class Service implements Restartable {
@@ -60,7 +60,7 @@ export class Service implements Restartable {
       if (answer) answered = await answer.text();
       if (answer?.status === 200) return;
       if (performance.now() > deadline) {
-        throw new CannotRun(`${name} was not ready within a minute (${this.process.logFile}); it answered ${answered}`);
+        throw new CannotRun(`${name} was not ready within three minutes (${this.process.logFile}); it answered ${answered}`);
       }
       await delay(25);
     }

@@ -87,9 +87,16 @@ export function defineServices(
       ...common,
       RESCIND_INTROSPECTION_CLIENTS: `local:${settings.introspectionSecret}`,
       KEYS_DIR: join(dir, 'data', 'keys'),
+      ...given('MAX_STALENESS_MS'),
     }),
   ];
 }
+
+/** A setting of ours that is handed on where it is set. */
+const given = (name: string): Record<string, string> => {
+  const value = process.env[name];
+  return value === undefined ? {} : { [name]: value };
+};
 
 function define(name: ServiceName, { root, ports }: Surroundings, env: Record<string, string>): ServiceDefinition {
   return {

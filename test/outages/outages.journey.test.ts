@@ -1,0 +1,221 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { Client, eventually, type Json, type Person } from '../journey/client.js';
+import { type Stack, TestStack } from '../journey/stack.js';
+
+// Each outage of docs/outages.md against the whole stack: what every service says and does meanwhile, and that all of them
+// come back without a restart. Services are named as in stack.json.
+const SERVICES = ['portal', 'webhookIngress', 'grants', 'tokenVerification'] as const;
+type Service = (typeof SERVICES)[number];
+
+let running: TestStack;
+let stack: Stack;
+let client: Client;
+
+beforeAll(async () => {
+  running = await TestStack.create();
+  stack = await running.start();
+  client = new Client(stack);
+}, 600_000);
+
+afterAll(async () => {
+  await running.stop();
+  await running.remove();
+}, 600_000);
+
+interface Outage {
+  what: string;
+  server: 'kafka' | 'postgres';
+  begin(server: 'kafka' | 'postgres'): Promise<() => Promise<void>>;
+  /** What `/health/ready` names as missing; a service that is not here stays ready. */
+  missing: Partial<Record<Service, string>>;
+  during(leaving: Leaving): Promise<void>;
+}
+
+/** Somebody who is deleted in the middle of the outage, somebody who stays, and a grant of each. */
+interface Leaving {
+  goes: Person;
+  stays: Person;
+  grantOfGoes: string;
+  webhook: object;
+}
+
+async function silence(server: string): Promise<() => Promise<void>> {
+  const goOn = await running.pause(server);
+  return async () => goOn();
+}
+
+/** Killed, and again whenever the stack has started it anew. */
+async function keepAway(server: string): Promise<() => Promise<void>> {
+  let over = false;
+  const killing = (async () => {
+    for (let killed: number | undefined; !over; await delay(20)) {
+      const pid = (await running.read())?.pids[server];
+      if (pid === undefined || pid === killed) continue;
+      process.kill(pid, 'SIGKILL');
+      killed = pid;
+    }
+  })();
+  return async () => {
+    over = true;
+    await killing;
+  };
+}
+
+const answersOfIngress = (webhook: object, status: number): Promise<number> =>
+  eventually(
+    () => client.deliver(webhook),
+    (answer) => answer === status,
+  );
+
+const grantsAnswers = (id: string, status: number): Promise<unknown> =>
+  eventually(
+    () => client.api('grants', 'GET', `/v1/grants/${id}`),
+    (answer) => answer.status === status,
+  );
+
+const becomes = (token: string, verdict: string): Promise<string> =>
+  eventually(
+    () => client.verdict(token),
+    (answer) => answer === verdict,
+  );
+
+async function withoutKafka({ webhook, goes, grantOfGoes }: Leaving): Promise<void> {
+  await answersOfIngress(webhook, 503); // and so WorkOS sends it again
+  await becomes(goes.token, 'view_stale');
+  await grantsAnswers(grantOfGoes, 200); // from the database, which is there
+}
+
+async function withoutPostgres({ webhook, goes, grantOfGoes }: Leaving): Promise<void> {
+  await answersOfIngress(webhook, 200);
+  await grantsAnswers(grantOfGoes, 503);
+  await becomes(goes.token, 'view_stale'); // nobody says that the view is fresh
+}
+
+const OUTAGES: Outage[] = [
+  {
+    what: 'Kafka is silent',
+    server: 'kafka',
+    begin: silence,
+    missing: { webhookIngress: 'kafka', grants: 'kafka', tokenVerification: 'view' },
+    during: withoutKafka,
+  },
+  {
+    what: 'Kafka is away',
+    server: 'kafka',
+    begin: keepAway,
+    missing: { webhookIngress: 'kafka', grants: 'kafka', tokenVerification: 'view', portal: 'publication' },
+    during: withoutKafka,
+  },
+  {
+    what: 'Postgres is silent',
+    server: 'postgres',
+    begin: silence,
+    missing: { grants: 'database', tokenVerification: 'view', portal: 'database' },
+    during: withoutPostgres,
+  },
+  {
+    what: 'Postgres is away',
+    server: 'postgres',
+    begin: keepAway,
+    missing: { grants: 'database', tokenVerification: 'view', portal: 'database' },
+    during: withoutPostgres,
+  },
+];
+
+test.each(OUTAGES)(
+  '$what: each service says so, keeps its promise, and is back without a restart',
+  async (outage) => {
+    if (stack.pids[outage.server] === undefined) return; // in a container, which nobody here may pause
+    const leaving = await somebodyLeaves();
+    const pids = servicePids(await running.read());
+    const end = await outage.begin(outage.server);
+    try {
+      for (const service of SERVICES) {
+        const missing = outage.missing[service];
+        if (missing !== undefined) await saysMissing(service, missing);
+        expect((await fetch(`${stack[service]}/health/live`)).status).toBe(200);
+      }
+      await outage.during(leaving);
+      for (const service of SERVICES) if (outage.missing[service] === undefined) await isReady(service);
+    } finally {
+      await end();
+    }
+    await answersOfIngress(leaving.webhook, 200);
+    for (const service of SERVICES) await isReady(service);
+    await hasLeft(leaving);
+    expect(servicePids(await running.read())).toEqual(pids);
+  },
+  300_000,
+);
+
+test('the disk of Postgres is full: no event is lost or set aside, tokens are refused all the same', async () => {
+  const leaving = await somebodyLeaves();
+  const database = new pg.Client(stack.databaseUrl);
+  await database.connect();
+  try {
+    // As Postgres answers each statement that needs room (SQLSTATE 53100).
+    await database.query(`
+      create function grants.no_room() returns trigger language plpgsql as
+        $$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
+      create trigger no_room before insert on grants.receipts execute function grants.no_room()`);
+    await answersOfIngress(leaving.webhook, 200);
+    await becomes(leaving.goes.token, 'user_deprovisioned');
+    await eventually(
+      () => readiness('grants'),
+      ({ body }) => body['events'] !== undefined,
+    );
+    expect((await client.grantOf(leaving.grantOfGoes))['status']).toBe('active');
+  } finally {
+    await database.query('drop function grants.no_room cascade');
+    await database.end();
+  }
+  await hasLeft(leaving);
+  expect((await client.api('grants', 'GET', '/v1/set-aside')).body['data']).toEqual([]);
+}, 600_000);
+
+async function somebodyLeaves(): Promise<Leaving> {
+  const [goes, stays] = [await client.person(), await client.person()];
+  for (const { token } of [goes, stays]) await becomes(token, 'active');
+  const { userId: user_id, organizationId: organization_id, sessionId: session_id } = goes;
+  const { body } = await eventually(
+    () => client.makeGrant({ user_id, organization_id, session_id }),
+    ({ status }) => status === 201,
+  );
+  const webhook = {
+    id: `event_leaves_${user_id}`,
+    object: 'event',
+    event: 'user.deleted',
+    data: { object: 'user', id: user_id, email: goes.email },
+    created_at: new Date().toISOString(),
+  };
+  return { goes, stays, grantOfGoes: String(body['id']), webhook };
+}
+
+async function hasLeft({ goes, stays, grantOfGoes }: Leaving): Promise<void> {
+  await becomes(goes.token, 'user_deprovisioned');
+  await becomes(stays.token, 'active');
+  await eventually(
+    () => client.grantOf(grantOfGoes),
+    ({ status }) => status === 'revoked',
+  );
+}
+
+async function readiness(service: Service): Promise<{ status: number; body: Json }> {
+  const answer = await fetch(`${stack[service]}/health/ready`);
+  return { status: answer.status, body: (await answer.json()) as Json };
+}
+
+const saysMissing = (service: Service, what: string): Promise<unknown> =>
+  eventually(
+    () => readiness(service),
+    ({ status, body }) => status === 503 && what in (body['missing'] as Json),
+  );
+
+const isReady = (service: Service): Promise<unknown> =>
+  eventually(
+    () => readiness(service),
+    ({ status }) => status === 200,
+  );
+
+const servicePids = (stack: Stack | undefined): unknown[] => SERVICES.map((service) => stack?.pids[service]);

@@ -1,0 +1,125 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, eventually } from '../journey/client.js';
+import { type Stack, TestStack } from '../journey/stack.js';
+import { ModelService, ofStack, type Replica, secondReplicas, SERVICES, type ServiceName } from './replicas.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** How many clients send to each service all the time. */
+const CLIENTS = 2;
+
+let running: TestStack;
+let stack: Stack;
+let client: Client;
+let seconds: Replica[] = [];
+
+beforeAll(async () => {
+  // A busy machine may take longer to hand over the relay than verifiers wait for it by default; that is another test.
+  process.env['MAX_STALENESS_MS'] = '60000';
+  running = await TestStack.create();
+  stack = await running.start();
+  client = new Client(stack);
+  seconds = await secondReplicas(stack, running, ROOT);
+  await Promise.all(seconds.map((replica) => replica.start()));
+}, 600_000);
+
+afterAll(async () => {
+  await Promise.all(seconds.map((replica) => replica.stop()));
+  await running.stop();
+  await running.remove();
+}, 600_000);
+
+test('two replicas of each service are restarted one after the other under load, and no request fails', async () => {
+  const person = await client.person();
+  await eventually(
+    () => client.verdict(person.token),
+    (verdict) => verdict === 'active',
+  );
+  const services = Object.fromEntries(SERVICES.map((name) => [name, new ModelService()])) as Record<
+    ServiceName,
+    ModelService
+  >;
+  const replicas = [...SERVICES.map((name) => ofStack(name, stack, running)), ...seconds];
+  for (const { name, url } of replicas) services[name].add(url);
+
+  const authorized = { authorization: `Bearer ${stack.adminApiKey}`, 'content-type': 'application/json' };
+  const sent: string[] = [];
+  const requests: Record<ServiceName, () => Promise<number>> = {
+    portal: () => services.portal.send('GET', '/v1/identity-providers', authorized),
+    webhookIngress: async () => {
+      const webhook = somebodyElseLeaves();
+      const status = await services.webhookIngress.send('POST', ...signed(webhook));
+      if (status === 200) sent.push(webhook.id);
+      return status;
+    },
+    grants: () =>
+      services.grants.send(
+        'POST',
+        '/v1/access/check',
+        authorized,
+        JSON.stringify({ provider_id: stack.provider.id, user_id: person.userId, resource: 'r', scope: 's' }),
+      ),
+    tokenVerification: () =>
+      services.tokenVerification.send('POST', '/v1/tokens/verify', authorized, JSON.stringify({ token: person.token })),
+  };
+
+  const answered = Object.fromEntries(SERVICES.map((name) => [name, 0])) as Record<ServiceName, number>;
+  const failed: string[] = [];
+  let over = false;
+  let doing = 'nothing';
+  const load = SERVICES.flatMap((name) =>
+    Array.from({ length: CLIENTS }, async () => {
+      for (; !over; await delay(20)) {
+        const status = await requests[name]().catch((error: unknown) => String(error));
+        if (status === 200) answered[name] += 1;
+        else failed.push(`${name} while ${doing}: ${status}`);
+      }
+    }),
+  );
+
+  const took: string[] = [];
+  for (const replica of replicas) {
+    const { name, url } = replica;
+    const before = { ...answered };
+    doing = `a ${name} stops`;
+    services[name].remove(url);
+    const ms = await replica.stop();
+    took.push(`${name} ${Math.round(ms)} ms`);
+    doing = `a ${name} starts`;
+    await replica.start();
+    services[name].add(url);
+    // The other one has gone on meanwhile.
+    await eventually(
+      async () => answered,
+      (now) => SERVICES.every((one) => now[one] > before[one]),
+    );
+  }
+  over = true;
+  await Promise.all(load);
+  console.info(`each process was gone after: ${took.join(', ')}; answered: ${JSON.stringify(answered)}`);
+  expect(failed).toEqual([]);
+
+  // And what was answered with 200 is there.
+  await eventually(
+    async () => JSON.stringify((await client.api('grants', 'GET', '/v1/events?limit=500')).body),
+    (text) => sent.slice(-100).every((id) => text.includes(`"${id}"`)),
+  );
+}, 600_000);
+
+function somebodyElseLeaves(): { id: string } {
+  const user = `user_01${randomBytes(8).toString('hex').toUpperCase()}`;
+  const at = new Date().toISOString();
+  const data = { object: 'user', id: user, email: 'somebody@example.test' };
+  const event = { id: `event_${user}`, object: 'event', event: 'user.deleted', data, created_at: at };
+  return event;
+}
+
+/** Path, headers and body of a delivery, as WorkOS makes it. */
+function signed(webhook: object): [path: string, headers: Record<string, string>, body: string] {
+  const body = JSON.stringify(webhook);
+  const at = Date.now();
+  const digest = createHmac('sha256', stack.webhook.secret).update(`${at}.${body}`).digest('hex');
+  const headers = { 'content-type': 'application/json', 'workos-signature': `t=${at}, v1=${digest}` };
+  return [new URL(stack.webhook.url).pathname, headers, body];
+}
