@@ -60,7 +60,9 @@ export class Service implements Restartable {
       if (answer) answered = await answer.text();
       if (answer?.status === 200) return;
       if (performance.now() > deadline) {
-        throw new CannotRun(`${name} was not ready within three minutes (${this.process.logFile}); it answered ${answered}`);
+        throw new CannotRun(
+          `${name} was not ready within three minutes (${this.process.logFile}); it answered ${answered}`,
+        );
       }
       await delay(25);
     }
