@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import pg from 'pg';
-import { decodeApiKey } from '#contracts/api-key.js';
+import { type ApiKeyData, decodeApiKey } from '#contracts/api-key.js';
 import { TOPICS } from '#contracts/topics.js';
 import { CompactedView } from '#kafka/compacted-view.js';
 import { eventually } from '#testing/eventually.js';
@@ -10,13 +10,17 @@ import { API_KEY, newPlace, type Place, type Portal, startPortal } from './porta
 let place: Place;
 let portal: Portal;
 let database: pg.Client;
+let view: CompactedView<ApiKeyData>;
 beforeAll(async () => {
   place = await newPlace();
   portal = await startPortal(place);
   database = new pg.Client({ connectionString: place.database.url });
   await database.connect();
+  view = new CompactedView(place.client, { topic: TOPICS.apiKeys, decode: decodeApiKey });
+  await view.start();
 });
 afterAll(async () => {
+  await view.close();
   await database.end();
   await portal.close();
   await place.leave();
@@ -30,8 +34,6 @@ const issue = async (...scopes: string[]) => {
 };
 
 test('a key is shown once, kept as a digest, published, used, seen to be used, and revoked', async () => {
-  const view = new CompactedView(place.client, { topic: TOPICS.apiKeys, decode: decodeApiKey });
-  await view.start();
   const { id, name, api_key } = await issue('auditor');
   expect(api_key).toMatch(/^rsk_[\w-]{43}$/);
   await eventually(() => view.get(id)?.name === name, { what: 'the key in Kafka' });
@@ -57,7 +59,6 @@ test('a key is shown once, kept as a digest, published, used, seen to be used, a
     ],
   );
   expect(portal.log()).not.toContain(api_key);
-  await view.close();
 });
 
 test('an auditor reads and no more, a key for services does nothing here; neither makes itself more', async () => {
