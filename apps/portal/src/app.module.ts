@@ -70,7 +70,7 @@ export class AppModule {
     const database = new Database(config.database, PORTAL_SCHEMA);
     const producer = new FencedProducer(client, {
       transactionalId: TRANSACTIONAL_ID,
-      topics: [TOPICS.identityProviders],
+      topics: [TOPICS.identityProviders, TOPICS.apiKeys],
     });
     const metrics = new PortalMetrics(registry, () => database.read(backlog).catch(() => undefined));
     const publication = new Publication(producer, client, metrics, logger);
