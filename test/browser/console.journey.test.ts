@@ -263,6 +263,7 @@ inBrowser('the console', () => {
       '/set-aside',
       '/guards',
       '/shadow',
+      '/reconciliations',
       '/providers',
       '/portal-access',
       '/audit',

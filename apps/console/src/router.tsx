@@ -100,6 +100,17 @@ const shadow = createRoute({
   validateSearch: textFilters('provider_id'),
   component: lazyRouteComponent(() => import('./pages/shadow.js'), 'Shadow'),
 });
+const reconciliations = createRoute({
+  getParentRoute,
+  path: '/reconciliations',
+  validateSearch: textFilters('status', 'provider_id'),
+  component: lazyRouteComponent(() => import('./pages/reconciliation.js'), 'Reconciliations'),
+});
+const reconciliation = createRoute({
+  getParentRoute,
+  path: '/reconciliations/$runId',
+  component: lazyRouteComponent(() => import('./pages/reconciliation.js'), 'ReconciliationPage'),
+});
 const verify = createRoute({
   getParentRoute,
   path: '/verify',
@@ -160,6 +171,8 @@ const routeTree = root.addChildren([
   setAside,
   guards,
   shadow,
+  reconciliations,
+  reconciliation,
   verify,
   health,
   providers,

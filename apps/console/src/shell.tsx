@@ -59,6 +59,7 @@ function usePlaces(): { group: string; places: Place[] }[] {
         { to: '/set-aside', label: 'Set aside', icon: 'archive', waiting: aside.data?.data.length ?? 0 },
         { to: '/guards', label: 'Guards', icon: 'shield', waiting: paused.data?.data.length ?? 0 },
         { to: '/shadow', label: 'Shadow', icon: 'eye' },
+        { to: '/reconciliations', label: 'Reconcile', icon: 'again' },
       ],
     },
     {

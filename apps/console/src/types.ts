@@ -175,6 +175,7 @@ export interface GuardTrip {
 
 export interface Completeness {
   provider_id: string;
+  complete_from: Moment;
   complete_up_to: Moment;
   checked_at: Moment;
   status: 'complete' | 'behind' | 'unknown' | 'not_configured';
@@ -182,13 +183,14 @@ export interface Completeness {
 }
 
 export interface MissedWebhook {
-  event_id?: string;
-  id?: string;
-  type?: string;
+  event_id: string;
+  type: string;
   provider_id: string;
-  repaired_at: Moment;
+  repaired_at: string;
+  /** From WorkOS’s own time of the event to its being applied here. */
   late_by_ms: number | null;
-  occurred_at?: Moment;
+  /** It came later all the same. */
+  webhook_arrived_at: Moment;
 }
 
 export type AudiencePolicy = 'required' | 'if_present' | 'bound_by_keys';
@@ -361,4 +363,36 @@ export interface MyAccess {
   /** `current`: the one that this page belongs to. */
   sessions: (SignIn & { current: boolean })[];
   grants: Grant[];
+}
+
+export interface Reconciliation {
+  id: string;
+  provider_id: string;
+  dry_run: boolean;
+  max_closings: number;
+  status: 'running' | 'done' | 'cancelled' | 'stopped' | 'failed';
+  problem: string | null;
+  requested_by: string;
+  requested_at: string;
+  finished_at: Moment;
+  progress: {
+    phase: string;
+    organizations_seen: number;
+    users_seen: number;
+    memberships_seen: number;
+    sessions_seen: number;
+    repaired: number;
+  };
+  /** Kind → how many. */
+  differences: Record<string, number>;
+}
+
+export interface Difference {
+  kind: string;
+  user_id: string | null;
+  organization_id: string | null;
+  session_id: string | null;
+  detail: string | null;
+  event_id: string | null;
+  repaired_at: Moment;
 }

@@ -1,4 +1,4 @@
-import { Badge, Group, Paper, SimpleGrid, Text } from '@mantine/core';
+import { Group, Paper, SimpleGrid, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { GRANTS } from '../api.js';
 import { Chart } from '../chart.js';
@@ -215,7 +215,7 @@ function Missed() {
   const missed = useGet<Page<MissedWebhook>>(`${GRANTS}/missed-webhooks?limit=20`, { every: 30_000 });
   if (!missed.data || missed.data.data.length === 0) return null;
   return (
-    <Section title="Webhooks that never came">
+    <Section title="Webhooks that did not come in time">
       <Text size="sm" c="dimmed" mb="xs">
         Found with the Events API, and applied from there.
       </Text>
@@ -223,23 +223,27 @@ function Missed() {
         <Table
           label="Missed webhooks"
           rows={missed.data.data}
-          keyOf={(row) => row.event_id ?? row.id ?? JSON.stringify(row)}
+          keyOf={({ event_id, provider_id }) => `${provider_id}/${event_id}`}
           columns={[
             {
               title: 'Event',
-              cell: ({ event_id, id, provider_id }) => <EventLink id={(event_id ?? id)!} provider={provider_id} />,
+              cell: ({ event_id, provider_id }) => <EventLink id={event_id} provider={provider_id} />,
             },
-            { title: 'Type', cell: ({ type }) => type ?? '—' },
+            { title: 'Type', cell: ({ type }) => type },
             { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
             {
               title: 'Late by',
-              cell: ({ late_by_ms }) => (late_by_ms === null || late_by_ms === undefined ? '—' : ms(late_by_ms)),
+              cell: ({ late_by_ms }) => (late_by_ms === null ? '—' : ms(late_by_ms)),
               narrow: true,
             },
             {
               title: 'Repaired',
-              cell: ({ repaired_at }) =>
-                repaired_at ? <When at={repaired_at} /> : <Badge color="orange">not yet</Badge>,
+              cell: ({ repaired_at }) => <When at={repaired_at} />,
+              narrow: true,
+            },
+            {
+              title: 'Webhook',
+              cell: ({ webhook_arrived_at }) => <When at={webhook_arrived_at} never="never came" />,
               narrow: true,
             },
           ]}
