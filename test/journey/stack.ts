@@ -63,7 +63,8 @@ export class TestStack {
   async start({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Promise<Stack> {
     const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env;
     // Others may be started at the same moment; two that look for free ports from one on would find the same ones.
-    const firstPort = String(10_000 + 20 * Math.floor(Math.random() * 490));
+    // Not 10080: fetch and browsers refuse it (WHATWG Fetch, bad ports).
+    const firstPort = String(10_100 + 20 * Math.floor(Math.random() * 485));
     this.child = spawn(
       join(ROOT, 'node_modules/.bin/node'),
       ['--enable-source-maps', join(ROOT, 'dist/tools/stack/src/main.js'), '--no-demo', `--brokers=${brokers}`],
