@@ -108,9 +108,7 @@ export class Tail {
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
-        const asked = error instanceof WorkOSApiError ? error.retryAfterMs : undefined;
-        const factor = error instanceof WorkOSApiError && !error.retryable ? 10 : 1;
-        waitMs = asked ?? Math.min(LONGEST_REST_MS, backOffMs(failures) * factor);
+        waitMs = restAfterFailureMs(error, failures);
         metrics.polled(error instanceof WorkOSApiError && error.status === 429 ? 'rate_limited' : 'failed');
         logger.warn({ err: error, provider_id: provider.id, failures, next_try_in_ms: waitMs }, 'events not read');
         await this.parts.database
@@ -182,6 +180,13 @@ export class Tail {
     metrics.foundByTail(provider.id, found.length);
     return found.length;
   }
+}
+
+/** As long as WorkOS asks us to wait; else ever longer, and longer still where the same question cannot be answered. */
+export function restAfterFailureMs(error: unknown, failures: number): number {
+  const refusal = error instanceof WorkOSApiError ? error : undefined;
+  const factor = refusal && !refusal.retryable ? 10 : 1;
+  return refusal?.retryAfterMs ?? Math.min(LONGEST_REST_MS, backOffMs(failures) * factor);
 }
 
 /** ms; NaN where it does not say. */
