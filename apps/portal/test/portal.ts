@@ -113,7 +113,7 @@ const answersReady = async (url: string): Promise<boolean> => (await fetch(`${ur
 export async function until<T>(
   what: string,
   found: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -46,7 +46,7 @@ providers:
     webhook: { token: ${TOKEN}, secrets: [${secrets.join()}] }
 `;
 const start = () => startPortal(place, { RESCIND_PROVIDERS_FILE: file, PROVIDERS_FILE_POLL_MS: '50' });
-const seen = (what: string, found: () => boolean) => until(what, found, 5_000);
+const seen = (what: string, found: () => boolean) => until(what, found);
 
 test('what is declared is there, and cannot be changed in the page', async () => {
   await write(yaml('Declared'));

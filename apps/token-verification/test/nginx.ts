@@ -58,7 +58,7 @@ export async function startNginx(
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await eventually(() => listens(port), { timeoutMs: 10_000, what: 'nginx listens' });
+    await eventually(() => listens(port), { what: 'nginx listens' });
   } catch (error) {
     const log = await readFile(join(folder, 'error.log'), 'utf8').catch(() => '');
     await stop();
