@@ -248,6 +248,10 @@ const COLOR: Record<string, string> = {
   waiting: 'yellow',
   behind: 'orange',
   not_ready: 'red',
+  running: 'blue',
+  done: 'teal',
+  stopped: 'orange',
+  failed: 'red',
   shadow: 'yellow',
   unknown_type: 'yellow',
 };

@@ -82,7 +82,7 @@ export function NewProvider() {
               spellCheck={false}
               autoFocus
             />
-            <Button type="submit" loading={discover.isPending} mt={46}>
+            <Button type="submit" loading={discover.isPending} mt={{ base: 0, xs: 46 }}>
               Discover
             </Button>
           </Group>
