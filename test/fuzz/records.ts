@@ -1,7 +1,8 @@
-import { strictEqual } from 'node:assert/strict';
+import { deepStrictEqual, strictEqual } from 'node:assert/strict';
 import { decodeIdentityProvider, IDENTITY_PROVIDER_TYPE } from '#contracts/identity-provider.js';
 import { Rejected } from '#contracts/rejected.js';
 import { decodeStateRecord, HEARTBEAT_TYPE, SCOPE_STATE_TYPE } from '#contracts/revocation.js';
+import { decodeWebhookActivity, mergeActivity, WEBHOOK_ACTIVITY_TYPE } from '#contracts/webhook-activity.js';
 import { decodeWorkOSRecord, WORKOS_EVENT_TYPE_PREFIX } from '#contracts/workos-event.js';
 import { effectsOf } from '#revocation/effects.js';
 import { keyOf } from '#revocation/scope.js';
@@ -117,4 +118,30 @@ const providerRecord: FuzzTarget = {
   },
 };
 
-export const recordTargets: FuzzTarget[] = [eventRecord, stateRecord, providerRecord];
+const AT = '2026-01-01T00:00:00.000Z';
+const activities = [
+  recordOf(WEBHOOK_ACTIVITY_TYPE, {
+    provider_id: 'idp_1',
+    last_delivery_at: AT,
+    last_refused: { at: AT, code: 'signature_mismatch', source: '192.0.2.1' },
+    secrets: { whs_1: AT },
+  }),
+  recordOf(WEBHOOK_ACTIVITY_TYPE, { provider_id: 'idp_1', last_delivery_at: null, last_refused: null, secrets: {} }),
+];
+const known = { provider_id: 'idp_1', last_delivery_at: AT, last_refused: null, secrets: { whs_2: AT } };
+
+/** Read or rejected; what is read can be merged twice as well as once, from either side, and forgets nothing. */
+const activityRecord: FuzzTarget = {
+  name: 'record of identity.webhook-activity',
+  inputs: jsonNear(activities),
+  check(input) {
+    const activity = unlessRefused(Rejected, () => decodeWebhookActivity(input));
+    if (activity === undefined) return;
+    const both = mergeActivity(known, activity);
+    deepStrictEqual(mergeActivity(both, activity), both);
+    deepStrictEqual(mergeActivity({ ...activity, provider_id: 'idp_1' }, known), both);
+    strictEqual((both.last_delivery_at ?? '') >= AT && both.secrets['whs_2']! >= AT, true);
+  },
+};
+
+export const recordTargets: FuzzTarget[] = [eventRecord, stateRecord, providerRecord, activityRecord];
