@@ -1,4 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
+import { authenticate } from '../../libs/client/src/authenticate.js';
 import { type Sandbox, startSandbox } from '../../tools/workos-sandbox/src/sandbox.js';
 import { Client } from '../journey/client.js';
 import { type Stack, TestStack } from '../journey/stack.js';
@@ -107,6 +108,33 @@ inBrowser('the console', () => {
     const story = page.getByRole('list', { name: 'What happened, newest first' });
     await story.locator('[data-kind=webhook]').filter({ hasText: 'user.deleted' }).first().waitFor();
     await story.locator('[data-kind=revoked]').filter({ hasText: 'The user was deleted' }).first().waitFor();
+  });
+
+  test('a tool signs somebody in: they compare the code, and the tool gets who they are', async () => {
+    const email = `tool.${Date.now().toString(36)}@example.test`;
+    const { id } = await client.workos('POST', '/user_management/users', { email, email_verified: true });
+    const theirs = await openPage(browser, stack.portal);
+    const identity = authenticate({
+      portal: stack.portal,
+      provider: stack.provider.id,
+      clientName: 'deploy-tool',
+      file: null,
+      openBrowser: false,
+      tell: ({ url, code }) => void inTheirBrowser(url, code),
+    });
+    const inTheirBrowser = async (url: string, code: string): Promise<void> => {
+      await theirs.page.goto(url);
+      await theirs.page.getByRole('heading', { name: 'Sign in to deploy-tool?' }).waitFor();
+      await theirs.page.getByText(code).waitFor();
+      await theirs.page.getByRole('button', { name: 'Continue' }).click();
+      await theirs.page.getByLabel('Email').fill(email);
+      await theirs.page.keyboard.press('Enter');
+    };
+    expect(await identity).toMatchObject({ user: { id, email } });
+    await theirs.page.getByRole('heading', { name: 'Signed in' }).waitFor();
+    expect(await seriousFindings(theirs.page)).toEqual([]);
+    expect(theirs.faults.filter((fault) => /Content Security Policy/.test(fault))).toEqual([]);
+    await theirs.context.close();
   });
 
   test('a pasted token is taken apart and judged, and what is no token gets its own sentence', async () => {
