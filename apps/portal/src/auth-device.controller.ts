@@ -123,7 +123,9 @@ export class DeviceController {
   ): Promise<void> {
     const { origin, 'sec-fetch-site': site } = request.headers;
     const own = this.config.publicUrl === undefined ? undefined : new URL(this.config.publicUrl).origin;
-    if (origin !== own || (site !== undefined && site !== 'same-origin')) {
+    // Sec-Fetch-Site is the browser's own word; older ones have Origin alone.
+    const isOwnPage = site === undefined ? origin !== undefined && origin === own : site === 'same-origin';
+    if (!isOwnPage) {
       throw new Problem(403, 'cross_site', 'This is for the page of the portal itself.');
     }
     const found = await this.devices.find(providerId, userCode ?? '');

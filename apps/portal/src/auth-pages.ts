@@ -23,6 +23,8 @@ export function sendPage(reply: FastifyReply, page: Page): void {
         `default-src 'none'; style-src 'unsafe-inline'; form-action ${formAction}; ` +
         "frame-ancestors 'none'; base-uri 'none'",
       'x-frame-options': 'DENY',
+      // With no-referrer browsers send "Origin: null" with the page's own form.
+      'referrer-policy': 'same-origin',
     })
     .type('text/html; charset=utf-8')
     .send(render(page));
