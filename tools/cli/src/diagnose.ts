@@ -175,7 +175,9 @@ function aboutWebhook(about: string, webhook: NonNullable<ProviderFacts['webhook
       warning(about, `The last delivery came in on ${lastDeliveryAt}: is the endpoint still enabled in WorkOS?`),
     );
   else found.push(ok(about, `The last delivery came in at ${lastDeliveryAt}.`));
-  if (lastRefused && lastRefused.at > (lastDeliveryAt ?? '')) {
+  // Without a signature it was not WorkOS: whoever looks whether the endpoint is there is refused so, this very command too.
+  const isOurs = lastRefused?.code === 'signature_missing' && reached === '401 signature_missing';
+  if (lastRefused && !isOurs && lastRefused.at > (lastDeliveryAt ?? '')) {
     found.push(
       problem(
         about,

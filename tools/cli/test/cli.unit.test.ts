@@ -149,6 +149,11 @@ describe('doctor', () => {
     expect(diagnose(facts()).filter(({ level }) => level !== 'ok')).toEqual([]);
   });
 
+  test('does not find fault with what it asked itself: whether the endpoint is there', () => {
+    const asked = hook({ lastRefused: { at: '2026-11-24T09:59:30.000Z', code: 'signature_missing' } });
+    expect(diagnose(asked).filter(({ level }) => level !== 'ok')).toEqual([]);
+  });
+
   test.each<[string, Facts, string, RegExp]>([
     ['a service that is away', service({ unreachable: 'ECONNREFUSED' }), 'problem', /does not answer: ECONNREFUSED/],
     ['one whose URL is not set', service({ url: undefined }), 'unknown', /URL is not set/],
