@@ -12,7 +12,7 @@ import { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { AccessController } from './access.controller.js';
-import { sealAudit } from './audit-chain.js';
+import { readHead, sealAudit } from './audit-chain.js';
 import { AuditController } from './audit.controller.js';
 import { BackgroundLoop } from './background-loop.js';
 import { Canary, type CanaryParts } from './canary/canary.js';
@@ -59,6 +59,7 @@ const RELAY_TRANSACTIONAL_ID = 'grants-relay';
 const SESSION_TIMEOUT_MS = 6_000;
 const SEAL_CHUNK = 2_000;
 const SEAL_EVERY_MS = 500;
+const LOG_HEAD_EVERY_MS = 60_000;
 
 @Module({})
 export class AppModule {
@@ -66,7 +67,7 @@ export class AppModule {
     const client = new KafkaClient(config.kafka, logger);
     const providers = new ProviderRegistry(client, logger);
     const apiKeys = new ApiKeyRegistry(client, 'grants', logger);
-    const database = new Database(config.database, GRANTS_SCHEMA);
+    const database = new Database(config.database, GRANTS_SCHEMA, logger);
     const metrics = new GrantsMetrics(registry);
     const marking = new MarkingWorker(database, config.marking.chunk, metrics, logger);
     const agree = () => recover({ database, client, groupId: GROUP, limits: config.marking, logger });
@@ -100,8 +101,16 @@ export class AppModule {
     providers.onChange(() => release.wake());
     const undoing = new GuardUndoing(database, config.marking, logger);
     const vitals = new Vitals(database, server, leader, metrics, logger);
+    let headLoggedAt = 0;
     const sealer = new BackgroundLoop('seal the audit', SEAL_EVERY_MS, logger, async () => {
-      return (await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK))) === SEAL_CHUNK;
+      const sealed = await database.transaction((tx) => sealAudit(tx, SEAL_CHUNK));
+      if (sealed > 0 && Date.now() - headLoggedAt > LOG_HEAD_EVERY_MS) {
+        headLoggedAt = Date.now();
+        const head = await database.read(readHead);
+        // Logs are kept elsewhere: with this line, whoever rewrites the database cannot cut off the end unseen.
+        logger.info({ audit_head: head && `${head.seq}:${head.hash}` }, 'the audit was sealed');
+      }
+      return sealed === SEAL_CHUNK;
     });
     const publisher = new BatchPublisher(client);
     const completeness = new CompletenessMetrics(registry);

@@ -2,6 +2,7 @@ import { type Topic, TOPICS } from '#contracts/topics.js';
 import type { WorkOSEvent } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { effectsOf, type SuspensionRule, wouldBeEffectsOf } from '#revocation/effects.js';
+import { type AuditEntry, appendAudit } from './audit.sql.js';
 import { type ChangedScopes, changeScopes, type MarkingLimits } from './change-scopes.js';
 import { decodeBatch, type DecodedRecord, type RejectedRecord } from './decode-batch.js';
 import { writeDirectory } from './directory.sql.js';
@@ -12,7 +13,7 @@ import type { SourcedUpdate } from './domain/fold.js';
 import { enqueue, movePosition } from './outbox.sql.js';
 import { insertReceipts } from './receipts.sql.js';
 import { recordShadow } from './shadow.js';
-import { headerBytes, insertSetAside } from './set-aside.sql.js';
+import { headerBytes, insertSetAside, setAsideId } from './set-aside.sql.js';
 import type { Tx } from '#platform/sql.js';
 
 export interface ApplyOptions {
@@ -71,7 +72,21 @@ function sourcedUpdates(
 /** Keeps what cannot be read, and passes events on to the dead-letter topic: original bytes and headers, and the reason. */
 export async function setAside(tx: Tx, rejected: readonly RejectedRecord[]): Promise<void> {
   const fresh = await insertSetAside(tx, rejected);
+  await appendAudit(tx, fresh.map(auditOfSetAside));
   await enqueue(tx, fresh.filter(({ record }) => record.topic === TOPICS.workosEvents).map(deadLetter));
+}
+
+function auditOfSetAside({ record, reason, detail }: RejectedRecord): AuditEntry {
+  const { topic, partition, offset } = record;
+  return {
+    actor: 'rescind',
+    action: 'record.set_aside',
+    providerId: null,
+    subject: setAsideId(record),
+    reason,
+    sourceEventId: null,
+    detail: { topic, partition, offset, ...(detail === null ? {} : { detail }) },
+  };
 }
 
 function deadLetter({ record, reason, detail }: RejectedRecord): OutboxRecord {

@@ -70,6 +70,11 @@ export async function sealAudit(tx: Tx, limit: number): Promise<number> {
       (row) => row.hash,
     ),
   );
+  await tx.query(
+    `insert into audit_head (seq, hash) values ($1, $2)
+     on conflict (one) do update set seq = excluded.seq, hash = excluded.hash`,
+    [String(seq), hash],
+  );
   await tx.query('delete from audit_unsealed where audit_id = any($1::bigint[])', [sealed.map((row) => row.id)]);
   return rows.length;
 }
@@ -88,18 +93,25 @@ export interface ChainReport {
   problems: string[];
 }
 
+/** How far the chain has come; undefined where nothing was ever sealed. */
+export async function readHead(tx: Tx): Promise<ChainHead | undefined> {
+  const [head] = await rowsOf<{ seq: string; hash: Buffer }>(tx, 'select seq, hash from audit_head');
+  return head && { seq: head.seq, hash: head.hash.toString('hex') };
+}
+
 const PAGE = 5_000;
 const MOST_PROBLEMS = 100;
 
 /**
- * Walks the chain and compares every row with it. `expected`, a head that was written down elsewhere, also shows where the
- * end of the chain was cut off.
+ * Walks the chain and compares every row with it. That the end was cut off is seen by the head, a row that only grows;
+ * and where that was tampered with too, by `expected`: a head that was written down elsewhere, as the log has them.
  */
 export async function verifyAudit(tx: Tx, expected?: ChainHead): Promise<ChainReport> {
   const problems: string[] = [];
   let hash: Buffer = GENESIS;
   let seq = 0n;
   let checked = 0;
+  const kept = await readHead(tx);
   let sawExpected = expected === undefined;
   for (;;) {
     const rows = await rowsOf<SealedFields & { seq: string; audit_id: string; hash: Buffer; id: string | null }>(
@@ -120,6 +132,9 @@ export async function verifyAudit(tx: Tx, expected?: ChainHead): Promise<ChainRe
       seq = BigInt(row.seq);
     }
     if (rows.length < PAGE || problems.length >= MOST_PROBLEMS) break;
+  }
+  if (kept && (kept.seq !== String(seq) || kept.hash !== hash.toString('hex'))) {
+    problems.push(`the chain ends at ${seq}, and its head stands at ${kept.seq}: its end was cut off or changed`);
   }
   if (!sawExpected) problems.push(`the chain does not hold the expected head ${expected!.seq}:${expected!.hash}`);
   const loose = await rowsOf<{ id: string }>(

@@ -62,7 +62,10 @@ export async function changeScopes(
   await enqueueMarking(tx, deferred);
   const { grants, marked } = await markGrantsOf(tx, inline);
 
-  await appendAudit(tx, [...steps.flatMap(auditOfStep), ...marked.flatMap(auditOfMark)]);
+  await appendAudit(tx, [
+    ...steps.flatMap(auditOfStep),
+    ...marked.flatMap((entry) => auditOfMark(entry, openingOf(entry.grant, steps))),
+  ]);
   const now = new Date();
   const late = new Set([...deferred, ...held].map(keyOf));
   const announcements = steps
@@ -183,10 +186,21 @@ function auditOfStep({ update, before, after }: Step): AuditEntry[] {
   return effects;
 }
 
-export function auditOfMark({ grant, mark }: { grant: Grant; mark: Mark | undefined }): AuditEntry[] {
+/** What has opened a scope of the grant: the reason why it is valid again. */
+function openingOf(grant: Grant, steps: readonly Step[]): Step | undefined {
+  const keys = scopesOf(grant);
+  return steps.findLast(
+    ({ update, before, after }) => after.openedAt > before.openedAt && keys.includes(keyOf(update.scope)),
+  );
+}
+
+/** @param opening where it is known: a job that marks later does not know it, and the audit of the scope does */
+export function auditOfMark({ grant, mark }: { grant: Grant; mark: Mark | undefined }, opening?: Step): AuditEntry[] {
   const about = { providerId: grant.providerId, subject: grant.id };
   if (mark === undefined) {
-    return [{ ...about, actor: 'workos', action: 'grant.restored', reason: null, sourceEventId: null }];
+    const { actor = null, eventId = null } = opening?.update.source ?? {};
+    const reason = 'granted after its scope was opened';
+    return [{ ...about, actor: actor ?? 'workos', action: 'grant.restored', reason, sourceEventId: eventId }];
   }
   return [
     {

@@ -4,6 +4,7 @@ import { AddCanary1795824200000 } from './migrations/1795824200000-add-canary.js
 import { AddReconciliation1795824100000 } from './migrations/1795824100000-add-reconciliation.js';
 import { CreateGrants1767225600000 } from './migrations/1767225600000-create-grants.js';
 import { AddShadow1795737600002 } from './migrations/1795737600002-add-shadow.js';
+import { AddAuditHead1795737600003 } from './migrations/1795737600003-add-audit-head.js';
 import { AddGuard1795737600001 } from './migrations/1795737600001-add-guard.js';
 
 /** The number of grants in the two-number keys of advisory locks. */
@@ -15,11 +16,16 @@ export const GRANTS_SCHEMA: DatabaseSchema = {
     CreateGrants1767225600000,
     AddGuard1795737600001,
     AddShadow1795737600002,
+    AddAuditHead1795737600003,
     AddTail1795824000000,
     AddReconciliation1795824100000,
     AddCanary1795824200000,
   ],
   migrationLock: [LOCK_SPACE, 1],
+  rights: {
+    appendOnly: ['audit', 'audit_chain', 'scope_closings', 'revocations', 'shadow_revocations'],
+    kept: ['scopes', 'grants', 'receipts', 'set_aside', 'audit_head', 'guard_trips'],
+  },
 };
 
 /** Of all replicas one publishes the outbox. */

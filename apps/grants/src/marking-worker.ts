@@ -31,7 +31,10 @@ export async function markNextChunk(tx: Tx, limit: number): Promise<number | und
   const page = { afterId: job.afterId, limit, lock: 'for no key update' } as const;
   const grants = await readGrantsOf(tx, job.scope, page);
   const marked = await markGrants(tx, grants);
-  await appendAudit(tx, marked.flatMap(auditOfMark));
+  await appendAudit(
+    tx,
+    marked.flatMap((entry) => auditOfMark(entry)),
+  );
   const last = grants.at(-1);
   if (!last || grants.length < limit) await finishMarkingJob(tx, job.scopeKey);
   else await moveMarkingJob(tx, job.scopeKey, last.id);

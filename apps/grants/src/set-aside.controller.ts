@@ -86,12 +86,12 @@ async function redrive(tx: Tx, which: Parameters<typeof takeForRedrive>[1], acto
   const taken: RedrivenRecord[] = await takeForRedrive(tx, which, actor);
   await appendAudit(
     tx,
-    taken.map(({ id }) => ({
+    taken.map(({ id, reason }) => ({
       actor,
       action: 'set_aside.redriven',
       providerId: null,
       subject: id,
-      reason: null,
+      reason,
       sourceEventId: null,
     })),
   );

@@ -89,6 +89,7 @@ export async function readOneSetAside(tx: Tx, id: string): Promise<SetAsideRow |
 
 export interface RedrivenRecord {
   id: string;
+  reason: string;
   topic: Topic;
   key: Buffer | null;
   value: Buffer | null;
@@ -105,6 +106,7 @@ export async function takeForRedrive(
     'id' in which ? ['id = $2', [which.id]] : ['reason = $2 order by seq limit $3', [which.reason, which.limit]];
   const rows = await rowsOf<{
     id: string;
+    reason: string;
     topic: Topic;
     key: Buffer | null;
     value: Buffer | null;
@@ -117,7 +119,7 @@ export async function takeForRedrive(
        update set_aside s set redriven_at = clock_timestamp(), redriven_by = $1
        from waiting where s.id = waiting.id returning s.*
      )
-     select id, topic, key, value, headers from taken order by seq`,
+     select id, reason, topic, key, value, headers from taken order by seq`,
     [by, ...parameters],
   );
   return rows.map((row) => ({ ...row, headers: headersFromJson(row.headers) }));

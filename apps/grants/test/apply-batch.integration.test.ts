@@ -115,6 +115,8 @@ test('a late event takes its mark back where the rule says so, and opens nothing
     { id: before, reason: 'membership_deleted' },
     { id: between, reason: null },
   ]);
+  const restored = await all(own.database, `select subject, actor, source_event_id from audit where provider_id = $1 and action = 'grant.restored'`, [providerId]); // prettier-ignore
+  expect(restored).toEqual([{ subject: between, actor: 'workos', source_event_id: opened.id }]);
 });
 
 test('what cannot be read is set aside with its bytes, its headers and a reason, and the rest goes on', async () => {
@@ -155,6 +157,8 @@ test('what cannot be read is set aside with its bytes, its headers and a reason,
 
   await apply(own.database, records);
   expect(await all(own.database, 'select 1 from outbox where topic = $1', [TOPICS.workosEventsDlq])).toHaveLength(4);
+  const audit = await all(own.database, `select actor, reason from audit where action = 'record.set_aside' and subject like '%-' || $1 || '-%'`, [odd.offset]); // prettier-ignore
+  expect(audit).toEqual([{ actor: 'rescind', reason: 'record_malformed' }]);
 });
 
 test('changes of the same scopes at the same time lose nothing, and the outbox keeps the order of each scope', async () => {

@@ -38,6 +38,12 @@ test.each([
     `with a as (delete from audit where id = 4) delete from audit_chain where audit_id = 4`,
     /the chain has no 4/,
   ],
+  [
+    'an end that was cut off',
+    `with a as (delete from audit where id > 8) delete from audit_chain where seq > 8`,
+    /the chain ends at 8, and its head stands at 10/,
+  ],
+  ['a chain that is gone', `delete from audit; delete from audit_chain`, /the chain ends at 0/],
   ['a row put in', `insert into audit (actor, action, subject) values ('me', 'x', 'y')`, /neither in the chain/],
   ['a removed entry', `delete from audit_chain where seq = 10`, /audit row 10 is neither in the chain/],
   [
@@ -51,9 +57,10 @@ test.each([
   expect((await verify()).problems.join('\n')).toMatch(problem);
 });
 
-test('an end that was cut off is found by a head written down before', async () => {
+test('where the head was cut back as well, one that was written down elsewhere finds it', async () => {
   const { head } = await verify();
-  await tamper(`with a as (delete from audit where id > 8) delete from audit_chain where seq > 8`);
+  await tamper(`with a as (delete from audit where id > 8) delete from audit_chain where seq > 8;
+    update audit_head h set seq = c.seq, hash = c.hash from audit_chain c where c.seq = 8`);
   expect((await verify()).problems).toEqual([]);
   expect((await verify(head)).problems.join()).toMatch('does not hold the expected head');
 });
@@ -64,9 +71,17 @@ test.each([
   `truncate audit`,
   `update audit_chain set seq = seq + 1`,
   `delete from audit_chain`,
+  `truncate audit_head`,
 ])('the database refuses: %s', async (statement) => {
   await expect(all(own.database, statement)).rejects.toThrow('append-only');
 });
+
+test.each(['update audit_head set seq = seq - 1', 'delete from audit_head'])(
+  'the database refuses: %s',
+  async (statement) => {
+    await expect(all(own.database, statement)).rejects.toThrow('only grows');
+  },
+);
 
 test('an owner without superuser has no right to change it either', async () => {
   const rights = await all<{ table_name: string; privilege_type: string }>(

@@ -23,7 +23,7 @@ let app: NestFastifyApplication;
 let url: string;
 
 beforeAll(async () => {
-  own = await ownDatabase();
+  own = await ownDatabase(10, { roles: true });
   client = await ownTopics();
   publisher = new BatchPublisher(client);
   await publishProvider();
@@ -36,6 +36,8 @@ beforeAll(async () => {
     KAFKA_PARTITIONS: '2',
     KAFKA_REPLICATION_FACTOR: '1',
     DATABASE_URL: own.url,
+    MIGRATION_DATABASE_URL: own.migrationUrl,
+    DATABASE_EXCESS_RIGHTS: 'refuse',
     RESCIND_API_KEYS: 'tester:secret',
   });
   const options = { ...config, logger: pino({ level: process.env['TEST_LOG'] ?? 'silent' }) };
@@ -287,7 +289,7 @@ test('by hand: dry run, revocation, listing, reinstatement', async () => {
 
 test('the offset moves only after the commit: while the database refuses, nothing is lost or set aside', async () => {
   await until('nothing is left', async () => (await lag()) === 0);
-  await all(own.database, 'alter table receipts rename to receipts_away');
+  await own.asAdmin('alter table grants.receipts rename to receipts_away');
   const said = now('user.deleted', { id: 'user_later' });
   await publish(said);
   await until('it has come', async () => (await lag()) === 1);
@@ -295,7 +297,7 @@ test('the offset moves only after the commit: while the database refuses, nothin
   expect(body.data).toEqual([]);
   expect((await check('user_later')).body.reason).toBe('no_grant');
   expect(await lag()).toBe(1);
-  await all(own.database, 'alter table receipts_away rename to receipts');
+  await own.asAdmin('alter table grants.receipts_away rename to receipts');
   await until('applied', async () => (await check('user_later')).body.reason === 'user_deprovisioned');
   await until('nothing is left', async () => (await lag()) === 0);
 });

@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
+import { withRoles } from '#testing/database.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { applyBatch, type AppliedBatch } from '../src/apply-batch.js';
 import { Database } from '#platform/database.js';
@@ -13,19 +14,36 @@ import { GRANTS_SCHEMA } from '../src/grants-schema.js';
 import { ulid } from '../src/ulid.js';
 import { serverUrl } from './servers.js';
 
-/** A database of its own for a test file; `drop` removes it. */
-export async function ownDatabase(
-  poolSize = 10,
-): Promise<{ url: string; database: Database; drop: () => Promise<void> }> {
+export interface OwnDatabase {
+  /** With `roles`: of the role that grants has in an installation. */
+  url: string;
+  migrationUrl: string | undefined;
+  database: Database;
+  /** As a superuser. */
+  asAdmin: (statement: string) => Promise<void>;
+  drop: () => Promise<void>;
+}
+
+/**
+ * A database of its own for a test file; `drop` removes it.
+ * @param roles with the least rights that an installation can give, as `deploy/postgres/roles.sql` does
+ */
+export async function ownDatabase(poolSize = 10, { roles = false } = {}): Promise<OwnDatabase> {
   const name = `grants_${randomBytes(6).toString('hex')}`;
   const url = new URL(await serverUrl());
   await administer(url.href, `create database ${name}`);
   url.pathname = `/${name}`;
-  const database = new Database({ url: url.href, poolSize, timeoutMs: 10_000 }, GRANTS_SCHEMA);
+  const own = roles ? await withRoles(url.href) : undefined;
+  const urls = { url: own?.grants ?? url.href, migrationUrl: own?.migrator };
+  const database = new Database(
+    { ...urls, excessRights: roles ? 'refuse' : 'warn', poolSize, timeoutMs: 10_000 },
+    GRANTS_SCHEMA,
+  );
   await database.start();
   return {
-    url: url.href,
+    ...urls,
     database,
+    asAdmin: (statement) => administer(url.href, statement),
     drop: async () => {
       await database.close();
       const server = new URL(url);

@@ -67,7 +67,7 @@ const THROTTLE = { failures: 10, windowMs: 60_000, addresses: 10_000 };
 export class AppModule {
   static forRoot(config: PortalConfig, logger: Logger, registry: Registry): DynamicModule {
     const client = new KafkaClient(config.kafka, logger);
-    const database = new Database(config.database, PORTAL_SCHEMA);
+    const database = new Database(config.database, PORTAL_SCHEMA, logger);
     const producer = new FencedProducer(client, {
       transactionalId: TRANSACTIONAL_ID,
       topics: [TOPICS.identityProviders, TOPICS.apiKeys],

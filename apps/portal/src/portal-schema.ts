@@ -20,6 +20,7 @@ export const PORTAL_SCHEMA: DatabaseSchema = {
     AddPeople1795997000000,
   ],
   migrationLock: [LOCK_SPACE, 1],
+  rights: { appendOnly: ['changes'], kept: ['identity_providers'] },
 };
 
 export const PUBLICATION_LOCK = { name: 'portal-publication', key: [LOCK_SPACE, 2] } as const;

@@ -3,6 +3,7 @@ import { SIGN_IN_TYPE } from '#contracts/sign-in.js';
 import { TOPICS } from '#contracts/topics.js';
 import { WEBHOOK_ACTIVITY_TYPE } from '#contracts/webhook-activity.js';
 import { BatchPublisher } from '#kafka/publisher.js';
+import pg from 'pg';
 import { Database } from '#platform/database.js';
 import { apiKeyOwner, unseal, webhookSecretOwner } from '#providers/sealing.js';
 import { ProviderRegistry } from '#providers/registry.js';
@@ -439,9 +440,19 @@ test('who changed what is kept, and cannot be rewritten', async () => {
   expect(next.body).toMatchObject({ data: [{ action: 'provider_created', version: 1 }], next_cursor: null });
 
   const { source } = portal.app.get(Database);
-  await expect(source.query(`update changes set actor = 'nobody'`)).rejects.toThrow('never rewritten');
-  await expect(source.query('delete from changes')).rejects.toThrow('never rewritten');
-  await expect(source.query('truncate changes')).rejects.toThrow('never rewritten');
+  const admin = new pg.Client({ connectionString: place.database.url });
+  await admin.connect();
+  await admin.query('set search_path = portal');
+  try {
+    for (const tampering of [`update changes set actor = 'nobody'`, 'delete from changes', 'truncate changes']) {
+      await expect(source.query(tampering)).rejects.toThrow('permission denied');
+      await expect(admin.query(tampering)).rejects.toThrow('never rewritten');
+    }
+    await expect(source.query('alter table changes disable trigger all')).rejects.toThrow('must be owner');
+    await expect(source.query('select * from grants.audit')).rejects.toThrow('permission denied');
+  } finally {
+    await admin.end();
+  }
 });
 
 test('without an API key nothing is told', async () => {

@@ -14,7 +14,8 @@ afterAll(async () => {
 });
 
 test('the migration Job makes the whole schema, twice at once and once more beside the service', async () => {
-  const env = { DATABASE_URL: place.database.url, LOG_LEVEL: 'silent' };
+  const { portal: url, migrator } = place.roles;
+  const env = { DATABASE_URL: url, MIGRATION_DATABASE_URL: migrator, LOG_LEVEL: 'silent' };
   const run = (): Promise<void> => migrate('portal', PORTAL_SCHEMA, env);
   await Promise.all([run(), run()]);
   const client = new pg.Client({ connectionString: place.database.url });

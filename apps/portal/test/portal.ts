@@ -6,7 +6,7 @@ import { KafkaClient } from '#kafka/client.js';
 import { loadConfig } from '#platform/config.js';
 import { createRegistry } from '#platform/metrics.js';
 import { createService, listen } from '#platform/serve.js';
-import { type TestDatabase, testDatabase } from '#testing/database.js';
+import { type RoleUrls, type TestDatabase, testDatabase, withRoles } from '#testing/database.js';
 import { AppModule } from '../src/app.module.js';
 import { portalConfig } from '../src/config.js';
 import { Lifetime } from '../src/lifetime.js';
@@ -16,7 +16,9 @@ export const API_KEY = 'rsk_admin_of_the_test';
 
 /** Where a portal works: a database and topics of its own, which outlive one portal. */
 export interface Place {
+  /** As a superuser. */
   database: TestDatabase;
+  roles: RoleUrls;
   topicPrefix: string;
   client: KafkaClient;
   leave(): Promise<void>;
@@ -24,11 +26,13 @@ export interface Place {
 
 export async function newPlace(): Promise<Place> {
   const database = await testDatabase();
+  const roles = await withRoles(database.url);
   const topicPrefix = `portal-${randomBytes(4).toString('hex')}.`;
   const brokers = process.env['KAFKA_BROKERS']!.split(',');
   const client = new KafkaClient({ brokers, clientId: 'test', topicPrefix });
   return {
     database,
+    roles,
     topicPrefix,
     client,
     async leave() {
@@ -67,7 +71,10 @@ export async function startPortal(
     KAFKA_TOPIC_PREFIX: place.topicPrefix,
     KAFKA_PARTITIONS: '1',
     KAFKA_REPLICATION_FACTOR: '1',
-    DATABASE_URL: place.database.url,
+    // With the least rights that an installation can give.
+    DATABASE_URL: place.roles.portal,
+    MIGRATION_DATABASE_URL: place.roles.migrator,
+    DATABASE_EXCESS_RIGHTS: 'refuse',
     RESCIND_API_KEYS: `admin:${API_KEY}`,
     RESCIND_ENCRYPTION_KEYS: `k1:${KEY}`,
     WEBHOOK_BASE_URL: 'https://hooks.example.com/',

@@ -1,12 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataSource, type MigrationInterface } from 'typeorm';
+import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { z } from 'zod';
 import { DatabaseUnavailable, isConflict, isUnavailable } from './database-errors.js';
+import { excessOf, grantRights, type SchemaRights } from './database-roles.js';
+import type { Logger } from './logging.js';
 import { rowsOf, type Tx } from './sql.js';
 
 /** What a service with a schema of its own reads. Spread it into the service's `z.object`. */
 export const databaseSettings = {
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, message: 'must be a postgres:// URL' }),
+  /** Of the role that owns the schema and changes it; where it is given, DATABASE_URL's needs no more than to work in it. */
+  MIGRATION_DATABASE_URL: z
+    .union([z.literal(''), z.url({ protocol: /^postgres(ql)?$/, message: 'must be a postgres:// URL' })])
+    .optional(),
+  /** What to do where DATABASE_URL's role could rewrite the audit: it owns the schema, or is a superuser. */
+  DATABASE_EXCESS_RIGHTS: z.enum(['warn', 'refuse']).default('warn'),
   /** Connections of this process; a leader has one more of its own. */
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).default(10),
   /** How long one statement may take before the database counts as away, ms. */
@@ -15,6 +23,9 @@ export const databaseSettings = {
 
 export interface DatabaseConfig {
   url: string;
+  /** Undefined: migrated with `url`. */
+  migrationUrl?: string | undefined;
+  excessRights?: 'warn' | 'refuse';
   poolSize: number;
   /** Of one statement, and of a connection's making. */
   timeoutMs: number;
@@ -22,6 +33,8 @@ export interface DatabaseConfig {
 
 export const databaseConfigFrom = (env: z.infer<z.ZodObject<typeof databaseSettings>>): DatabaseConfig => ({
   url: env.DATABASE_URL,
+  migrationUrl: env.MIGRATION_DATABASE_URL || undefined,
+  excessRights: env.DATABASE_EXCESS_RIGHTS,
   poolSize: env.DATABASE_POOL_SIZE,
   timeoutMs: env.DATABASE_TIMEOUT_MS,
 });
@@ -33,6 +46,7 @@ export interface DatabaseSchema {
   migrations: (new () => MigrationInterface)[];
   /** Two numbers of which no other service of this database makes an advisory lock. */
   migrationLock: readonly [number, number];
+  rights: SchemaRights;
 }
 
 const CONFLICT_RETRIES = 5;
@@ -43,14 +57,20 @@ export class Database {
   private isMigrated = false;
 
   constructor(
-    config: DatabaseConfig,
+    private readonly config: DatabaseConfig,
     private readonly schema: DatabaseSchema,
+    private readonly logger?: Pick<Logger, 'warn'>,
   ) {
-    this.source = new DataSource({
+    this.source = this.sourceOf(config.url, config.poolSize);
+  }
+
+  private sourceOf(url: string, poolSize: number): DataSource {
+    const { config, schema } = this;
+    return new DataSource({
       type: 'postgres',
-      url: config.url,
+      url,
       schema: schema.name,
-      poolSize: config.poolSize,
+      poolSize,
       connectTimeoutMS: Math.min(config.timeoutMs, 3_000),
       applicationName: `rescind-${schema.name}`,
       logging: false,
@@ -71,18 +91,59 @@ export class Database {
   /** Connects and migrates; may be called again after it threw. Several replicas may do so at once. */
   async start(): Promise<void> {
     if (!this.source.isInitialized) await this.source.initialize();
-    await this.migrate();
+    if (await this.mustMigrate()) await this.migrate();
+    await this.checkRights();
     this.isMigrated = true;
   }
 
+  /** Rights of a role are looked after with each migration, so who has one of their own asks it each time. */
+  private async mustMigrate(): Promise<boolean> {
+    if (this.config.migrationUrl !== undefined) return true;
+    const { name, migrations } = this.schema;
+    const [table] = await rowsOf<{ there: boolean }>(
+      this.source.manager,
+      `select to_regclass($1) is not null as there`,
+      [`${name}.migrations`],
+    );
+    if (!table!.there) return true;
+    const rows = await rowsOf<{ name: string }>(this.source.manager, `select name from ${name}.migrations`);
+    const done = new Set(rows.map((row) => row.name));
+    return migrations.some((Migration) => !done.has(Migration.name));
+  }
+
   private async migrate(): Promise<void> {
-    const runner = this.source.createQueryRunner();
+    const { migrationUrl } = this.config;
+    if (migrationUrl === undefined) return this.migrateWith(this.source);
+    const [who] = await rowsOf<{ role: string }>(this.source.manager, 'select current_user as role');
+    const source = await this.sourceOf(migrationUrl, 2).initialize();
+    try {
+      await this.migrateWith(source, (runner) => grantRights(runner, this.schema.name, this.schema.rights, who!.role));
+    } finally {
+      await source.destroy();
+    }
+  }
+
+  /** Throws where the role has too many rights and that is refused. */
+  private async checkRights(): Promise<void> {
+    const excess = await excessOf(this.source.manager, this.schema.name, this.schema.rights);
+    if (excess === undefined) return;
+    if (this.config.excessRights === 'refuse') throw new Error(`DATABASE_EXCESS_RIGHTS=refuse: ${excess}`);
+    this.logger?.warn(`${excess}; see deploy/postgres/roles.sql`);
+  }
+
+  private async migrateWith(source: DataSource, then?: (runner: QueryRunner) => Promise<void>): Promise<void> {
+    const runner = source.createQueryRunner();
     try {
       await runner.connect();
       await runner.query('set statement_timeout = 0');
       await runner.query('select pg_advisory_lock($1, $2)', [...this.schema.migrationLock]);
-      await runner.query(`create schema if not exists ${this.schema.name}`);
-      await this.source.runMigrations({ transaction: 'each' });
+      // Not "if not exists": that asks for the right to make schemas even where there is nothing to make.
+      const [schema] = (await runner.query('select to_regnamespace($1) is not null as there', [this.schema.name])) as [
+        { there: boolean },
+      ];
+      if (!schema.there) await runner.query(`create schema ${this.schema.name}`);
+      await source.runMigrations({ transaction: 'each' });
+      await then?.(runner);
     } finally {
       await runner.query('select pg_advisory_unlock_all()').catch(() => undefined);
       await runner.query('reset statement_timeout').catch(() => undefined);

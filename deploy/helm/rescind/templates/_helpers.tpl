@@ -87,7 +87,9 @@ capabilities: { drop: [ALL] }
 {{ include "rescind.secretEnv" (dict "name" "RESCIND_API_KEYS" "secret" .name "key" .keys.apiKeys) }}
 {{ include "rescind.secretEnv" (dict "name" "RESCIND_ENCRYPTION_KEYS" "secret" .name "key" .keys.encryptionKeys) }}
 {{- if has $.service (list "grants" "portal") }}
-{{ include "rescind.secretEnv" (dict "name" "DATABASE_URL" "secret" .name "key" .keys.databaseUrl) }}
+{{ include "rescind.secretEnv" (dict "name" "DATABASE_URL" "secret" .name "key" (index .keys (printf "%sDatabaseUrl" $.service) | default .keys.databaseUrl)) }}
+- name: DATABASE_EXCESS_RIGHTS
+  value: {{ $values.postgres.excessRights }}
 {{- end }}
 {{- if and (eq $.service "grants") .keys.portalApiKey }}
 {{ include "rescind.secretEnv" (dict "name" "TOKEN_VERIFICATION_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
