@@ -57,12 +57,14 @@ export class AppModule {
       view,
       heartbeats,
       logger,
-      suspensionOf: (providerId) => {
-        const rule = providers.get(providerId)?.suspension_rule;
-        return rule ? { metadataKey: rule.metadata_key, value: rule.value } : undefined;
+      providerOf: (providerId) => {
+        const provider = providers.get(providerId);
+        const rule = provider?.suspension_rule;
+        return provider && { suspension: rule ? { metadataKey: rule.metadata_key, value: rule.value } : undefined };
       },
       onSkipped: (topic) => metrics.skippedRecord(topic),
     });
+    providers.onChange((providerId) => feed.providerChanged(providerId));
     const staleness = (): string | undefined =>
       feed.problem() ??
       (ageMs() <= config.maxStalenessMs

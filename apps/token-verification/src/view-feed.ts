@@ -1,7 +1,7 @@
 import { Rejected } from '#contracts/rejected.js';
 import { decodeStateRecord } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
-import { decodeWorkOSRecord } from '#contracts/workos-event.js';
+import { decodeWorkOSRecord, type WorkOSEvent } from '#contracts/workos-event.js';
 import type { KafkaClient } from '#kafka/client.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
@@ -10,11 +10,14 @@ import { effectsOf, type SuspensionRule } from '#revocation/effects.js';
 import type { Heartbeats } from './domain/heartbeats.js';
 import type { RevocationView } from './domain/revocation-view.js';
 
+const MOST_KEPT = 10_000;
+
 export interface ViewFeedParts {
   client: KafkaClient;
   view: RevocationView;
   heartbeats: Heartbeats;
-  suspensionOf(providerId: string): SuspensionRule | undefined;
+  /** Undefined: nothing was heard of that provider yet. */
+  providerOf(providerId: string): { suspension: SuspensionRule | undefined } | undefined;
   logger: Logger;
   onSkipped(topic: string): void;
 }
@@ -28,6 +31,8 @@ export interface ViewFeedParts {
 export class ViewFeed {
   private readonly states: TopicReader;
   private events: TopicReader | undefined;
+  /** Provider → events whose meaning is in its settings, while these are not known. */
+  private readonly waiting = new Map<string, WorkOSEvent[]>();
   private caughtUp = false;
   private stopped = false;
 
@@ -87,9 +92,29 @@ export class ViewFeed {
     for (const record of records) {
       this.orSkip(record, (value) => {
         const { event } = decodeWorkOSRecord(value);
-        this.parts.view.takeUpdates(effectsOf(event, this.parts.suspensionOf(event.providerId)));
+        const provider = this.parts.providerOf(event.providerId);
+        this.parts.view.takeUpdates(effectsOf(event, provider?.suspension));
+        if (provider === undefined && event.type === 'user.updated') this.keep(event);
       });
     }
+  }
+
+  /** No token of a provider is accepted before it is known, so it is in time to apply them then. */
+  private keep(event: WorkOSEvent): void {
+    const kept = this.waiting.get(event.providerId) ?? [];
+    // A provider that was removed will never be known; what grants makes of its events comes with the states.
+    if (kept.length < MOST_KEPT) kept.push(event);
+    this.waiting.set(event.providerId, kept);
+  }
+
+  /** To be called whenever a provider may have become known. */
+  providerChanged(providerId: string): void {
+    const provider = this.parts.providerOf(providerId);
+    if (provider === undefined) return;
+    for (const event of this.waiting.get(providerId) ?? []) {
+      this.parts.view.takeUpdates(effectsOf(event, provider.suspension));
+    }
+    this.waiting.delete(providerId);
   }
 
   /** What cannot be read is set aside by grants, for a person to look at; here it is counted. */

@@ -70,16 +70,23 @@ export class RunningService {
   private async prepare(): Promise<void> {
     this.keysDir = await mkdtemp(join(tmpdir(), 'rescind-keys-'));
     await new Promise<void>((resolve) => this.keys.listen(0, '127.0.0.1', resolve));
-    const keysUrl = `http://127.0.0.1:${(this.keys.address() as AddressInfo).port}`;
     await ensureTopics(this.client, { partitions: PARTITIONS });
     await this.publisher.start();
-    for (const data of this.options.providers(keysUrl)) {
+    for (const data of this.options.providers(this.keysUrl)) {
       // A broker that is busy may not lead a topic yet that has just been made.
       await eventually(async () => {
-        await this.publish(TOPICS.identityProviders, data.id, recordOf(IDENTITY_PROVIDER_TYPE, data));
+        await this.publishProvider(data);
         return true;
       });
     }
+  }
+
+  get keysUrl(): string {
+    return `http://127.0.0.1:${(this.keys.address() as AddressInfo).port}`;
+  }
+
+  publishProvider(data: IdentityProviderData): Promise<void> {
+    return this.publish(TOPICS.identityProviders, data.id, recordOf(IDENTITY_PROVIDER_TYPE, data));
   }
 
   /** @param env over the settings that it has otherwise; empty: not set */
