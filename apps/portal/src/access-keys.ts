@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { API_KEY_TYPE, type ApiKeyData } from '#contracts/api-key.js';
-import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { encodeCloudEvent } from '#contracts/cloud-event.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import type { OutgoingRecord } from '#kafka/record.js';
@@ -79,20 +79,18 @@ export async function drainKeys(connection: Connection, producer: Pick<FencedPro
 function recordOf({ id, name, scopes, sha256, created_at, revoked }: UnpublishedKey): OutgoingRecord & {
   topic: typeof TOPICS.apiKeys;
 } {
-  const event: CloudEvent<ApiKeyData> = {
-    specversion: '1.0',
+  const event = encodeCloudEvent<ApiKeyData>({
     id,
     source: '/portal',
     type: API_KEY_TYPE,
     subject: id,
     time: created_at.toISOString(),
-    datacontenttype: 'application/json',
     data: { id, name, scopes, sha256 },
-  };
+  });
   return {
     topic: TOPICS.apiKeys,
     key: id,
-    value: revoked ? null : Buffer.from(JSON.stringify(event)),
-    headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
+    value: revoked ? null : event.value,
+    headers: event.headers,
   };
 }

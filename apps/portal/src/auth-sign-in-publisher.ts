@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { encodeCloudEvent } from '#contracts/cloud-event.js';
 import { SIGN_IN_TYPE, type SignInData } from '#contracts/sign-in.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
@@ -28,23 +28,17 @@ export class SignInPublisher {
       at,
       seen_by: 'portal',
     };
-    const event: CloudEvent<SignInData> = {
-      specversion: '1.0',
+    const event = encodeCloudEvent({
       id: randomUUID(),
       source: '/portal',
       type: SIGN_IN_TYPE,
       subject: user_id,
       time: at,
-      datacontenttype: 'application/json',
       providerid: provider_id,
       data,
-    };
+    });
     this.publisher
-      .publish(TOPICS.signIns, {
-        key: user_id,
-        value: Buffer.from(JSON.stringify(event)),
-        headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
-      })
+      .publish(TOPICS.signIns, { key: user_id, ...event })
       .catch((error: unknown) => this.logger.warn({ err: error, user_id }, 'sign-in not published'));
   }
 }

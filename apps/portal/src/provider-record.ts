@@ -1,4 +1,4 @@
-import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent, identityProviderSource } from '#contracts/cloud-event.js';
+import { encodeCloudEvent, identityProviderSource } from '#contracts/cloud-event.js';
 import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { OutgoingRecord } from '#kafka/record.js';
@@ -25,21 +25,19 @@ export function providerData(row: ProviderRow): IdentityProviderData {
 
 /** The record on `identity.providers`; without a value where the provider was deleted. */
 export function providerRecord(row: ProviderRow): OutgoingRecord & { topic: typeof TOPICS.identityProviders } {
-  const event: CloudEvent<IdentityProviderData> = {
-    specversion: '1.0',
+  const { value, headers } = encodeCloudEvent({
     id: `${row.id}/${row.version}`,
     source: identityProviderSource(row.id),
     type: IDENTITY_PROVIDER_TYPE,
     subject: row.id,
     time: row.updated_at.toISOString(),
-    datacontenttype: 'application/json',
     providerid: row.id,
     data: providerData(row),
-  };
+  });
   return {
     topic: TOPICS.identityProviders,
     key: row.id,
-    value: row.deleted_at === null ? Buffer.from(JSON.stringify(event)) : null,
-    headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
+    value: row.deleted_at === null ? value : null,
+    headers,
   };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { encodeCloudEvent } from '#contracts/cloud-event.js';
 import { REFUSAL_TYPE, type RefusalData } from '#contracts/refusal.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
@@ -34,14 +34,12 @@ export class RefusalReporter {
     if (this.told.size >= REMEMBERED) this.told.delete(this.told.values().next().value!);
     this.told.add(key);
     const at = new Date().toISOString();
-    const event: CloudEvent<RefusalData> = {
-      specversion: '1.0',
+    const event = encodeCloudEvent<RefusalData>({
       id: randomUUID(),
       source: '/token-verification',
       type: REFUSAL_TYPE,
       subject: userId,
       time: at,
-      datacontenttype: 'application/json',
       providerid: provider.id,
       data: {
         provider_id: provider.id,
@@ -51,13 +49,7 @@ export class RefusalReporter {
         reason,
         at,
       },
-    };
-    this.publisher
-      .publish(TOPICS.refusals, {
-        key: userId,
-        value: Buffer.from(JSON.stringify(event)),
-        headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
-      })
-      .catch(() => undefined);
+    });
+    this.publisher.publish(TOPICS.refusals, { key: userId, ...event }).catch(() => undefined);
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { encodeCloudEvent } from '#contracts/cloud-event.js';
 import { SIGN_IN_TYPE, type SignInData } from '#contracts/sign-in.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
@@ -36,27 +36,19 @@ export class SignInReporter {
       at,
       seen_by: 'token-verification',
     };
-    const event: CloudEvent<SignInData> = {
-      specversion: '1.0',
+    const event = encodeCloudEvent({
       id: randomUUID(),
       source: '/token-verification',
       type: SIGN_IN_TYPE,
       subject: userId,
       time: at,
-      datacontenttype: 'application/json',
       providerid: provider.id,
       data,
-    };
-    this.publisher
-      .publish(TOPICS.signIns, {
-        key: userId,
-        value: Buffer.from(JSON.stringify(event)),
-        headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
-      })
-      .catch(() => {
-        this.young.delete(key);
-        this.old.delete(key);
-      });
+    });
+    this.publisher.publish(TOPICS.signIns, { key: userId, ...event }).catch(() => {
+      this.young.delete(key);
+      this.old.delete(key);
+    });
   }
 
   private remember(key: string): void {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { encodeCloudEvent } from '#contracts/cloud-event.js';
 import { TOPICS } from '#contracts/topics.js';
 import {
   decodeWebhookActivity,
@@ -118,7 +118,7 @@ export class WebhookActivityReport {
     const before = onTopic && ofSecrets(onTopic, live);
     const after = ofSecrets(onTopic ? mergeActivity(onTopic, own) : own, live);
     if (before && isDeepStrictEqual(before, after)) return [];
-    return [{ key: providerId, value: encode(after), headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE } }];
+    return [{ key: providerId, ...encode(after) }];
   }
 }
 
@@ -132,20 +132,17 @@ const ofSecrets = (activity: WebhookActivity, live: ReadonlySet<string>): Webhoo
   ),
 });
 
-function encode(data: WebhookActivity): Buffer {
+function encode(data: WebhookActivity): ReturnType<typeof encodeCloudEvent> {
   const newest = [data.last_delivery_at, data.last_refused?.at ?? null].reduce((a, b) =>
     (a ?? '') > (b ?? '') ? a : b,
   );
-  const event: CloudEvent<WebhookActivity> = {
-    specversion: '1.0',
+  return encodeCloudEvent({
     id: `${data.provider_id}/${newest}`,
     source: '/webhook-ingress',
     type: WEBHOOK_ACTIVITY_TYPE,
     subject: data.provider_id,
     ...(newest === null ? {} : { time: newest }),
-    datacontenttype: 'application/json',
     providerid: data.provider_id,
     data,
-  };
-  return Buffer.from(JSON.stringify(event));
+  });
 }

@@ -27,6 +27,24 @@ export interface CloudEvent<Data = unknown> {
   data: Data;
 }
 
+/** What its author says of an event; the rest is the same for all of ours. */
+export type EventSaid<Data> = Omit<CloudEvent<Data>, 'specversion' | 'datacontenttype'>;
+
+/** The value and headers of a record in structured JSON mode (Kafka protocol binding for CloudEvents, section 3.3). */
+export function encodeCloudEvent<Data>({ data, providerid, ...said }: EventSaid<Data>): {
+  value: Buffer;
+  headers: { 'content-type': string };
+} {
+  const event: CloudEvent<Data> = {
+    specversion: '1.0',
+    ...said,
+    datacontenttype: 'application/json',
+    ...(providerid === undefined ? {} : { providerid }),
+    data,
+  };
+  return { value: Buffer.from(JSON.stringify(event)), headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE } };
+}
+
 const envelope = z.object({
   specversion: z.literal('1.0'),
   id: z.string().min(1),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { API_KEY_USE_TYPE, type ApiKeyData, type ApiKeyUseData, decodeApiKey } from '#contracts/api-key.js';
-import { CLOUD_EVENT_CONTENT_TYPE, type CloudEvent } from '#contracts/cloud-event.js';
+import { encodeCloudEvent } from '#contracts/cloud-event.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { KafkaClient } from '#kafka/client.js';
 import { CompactedView } from '#kafka/compacted-view.js';
@@ -61,22 +61,16 @@ export class ApiKeyRegistry implements IssuedKeys {
     if (now - (this.reported.get(id) ?? -Infinity) < REPORT_EVERY_MS) return;
     this.reported.set(id, now);
     const at = new Date().toISOString();
-    const event: CloudEvent<ApiKeyUseData> = {
-      specversion: '1.0',
+    const event = encodeCloudEvent<ApiKeyUseData>({
       id: randomUUID(),
       source: `/${this.service}`,
       type: API_KEY_USE_TYPE,
       subject: id,
       time: at,
-      datacontenttype: 'application/json',
       data: { api_key_id: id, service: this.service, at },
-    };
+    });
     this.publisher
-      .publish(TOPICS.apiKeyUses, {
-        key: `${id}/${this.service}`,
-        value: Buffer.from(JSON.stringify(event)),
-        headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
-      })
+      .publish(TOPICS.apiKeyUses, { key: `${id}/${this.service}`, ...event })
       .catch(() => this.reported.delete(id));
   }
 

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CLOUD_EVENT_CONTENT_TYPE, identityProviderSource } from '#contracts/cloud-event.js';
+import { encodeCloudEvent, identityProviderSource } from '#contracts/cloud-event.js';
 import { CANARY_PROVIDER_ID, IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { momentFromWire } from '#contracts/moment.js';
 import { TOPICS } from '#contracts/topics.js';
@@ -133,22 +133,16 @@ export class Canary {
       version: Date.now(),
       updated_at: now,
     };
-    const event = {
-      specversion: '1.0',
+    const event = encodeCloudEvent({
       id: `${CANARY_PROVIDER_ID}/${data.version}`,
       source: identityProviderSource(CANARY_PROVIDER_ID),
       type: IDENTITY_PROVIDER_TYPE,
       subject: CANARY_PROVIDER_ID,
       time: now,
-      datacontenttype: 'application/json',
       providerid: CANARY_PROVIDER_ID,
       data,
-    };
-    await publisher.publish(TOPICS.identityProviders, {
-      key: CANARY_PROVIDER_ID,
-      value: Buffer.from(JSON.stringify(event)),
-      headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
     });
+    await publisher.publish(TOPICS.identityProviders, { key: CANARY_PROVIDER_ID, ...event });
   }
 
   /** As WorkOS does. An endpoint that is not known yet is one that was made a moment ago. */
