@@ -1,6 +1,7 @@
 import { Alert, Button, Group, List as Bullets, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { api, GRANTS } from './api.js';
+import { Ask } from './ask.js';
 import { Icon } from './icons.js';
 import { useSend } from './queries.js';
 import type { RevokedScope } from './types.js';
@@ -113,38 +114,26 @@ export function RevokeGrants({ ids, close }: { ids: readonly string[]; close: ()
     return ids.length;
   }, [GRANTS]);
   return (
-    <Modal opened onClose={close} title={ids.length === 1 ? 'Revoke this grant' : `Revoke ${count(ids.length)} grants`}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          revoke.mutate(undefined, { onSuccess: close });
-        }}
-      >
-        <Stack>
-          <Text size="sm">
-            This is final. Other access of the same people stays, and so do their tokens; to end all of somebody’s
-            access open their page.
-          </Text>
-          <TextInput
-            label="Reason"
-            placeholder="not needed any more"
-            value={reason}
-            onChange={({ currentTarget }) => setReason(currentTarget.value)}
-            maxLength={200}
-            required
-            data-autofocus
-          />
-          <Refusal error={revoke.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" color="red.9" loading={revoke.isPending} disabled={reason.trim() === ''}>
-              Revoke
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Ask
+      title={ids.length === 1 ? 'Revoke this grant' : `Revoke ${count(ids.length)} grants`}
+      button="Revoke"
+      send={revoke}
+      isIncomplete={reason.trim() === ''}
+      close={close}
+    >
+      <Text size="sm">
+        This is final. Other access of the same people stays, and so do their tokens; to end all of somebody’s access
+        open their page.
+      </Text>
+      <TextInput
+        label="Reason"
+        placeholder="not needed any more"
+        value={reason}
+        onChange={({ currentTarget }) => setReason(currentTarget.value)}
+        maxLength={200}
+        required
+        data-autofocus
+      />
+    </Ask>
   );
 }

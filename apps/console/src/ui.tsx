@@ -58,6 +58,20 @@ export function Section({ title, actions, children }: { title: string; actions?:
   );
 }
 
+/** One thing to know, large, under its name. */
+export function Fact({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <Paper p="md">
+      <Text size="xs" c="dimmed">
+        {label}
+      </Text>
+      <Text fw={650} size="lg" component="div">
+        {children}
+      </Text>
+    </Paper>
+  );
+}
+
 /** The three things that can stand in place of what was asked for: nothing yet, nothing at all, a failure. */
 export function Empty({ icon = 'check', title, children }: { icon?: IconName; title: string; children?: ReactNode }) {
   return (

@@ -1,11 +1,12 @@
-import { Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core';
+import { Button, Group, Text, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { api, GRANTS } from '../api.js';
+import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, ProviderChoice, useFilters } from '../filters.js';
 import { useList, useSend, useSession } from '../queries.js';
 import type { GuardTrip } from '../types.js';
-import { type Column, count, Empty, List, ms, PageHead, ProviderName, Refusal, Status, When } from '../ui.js';
+import { type Column, count, Empty, List, ms, PageHead, ProviderName, Status, When } from '../ui.js';
 
 type Decision = 'confirm' | 'undo';
 
@@ -111,45 +112,29 @@ function Decide({ trip, decision, close }: { trip: GuardTrip; decision: Decision
     [GRANTS],
   );
   return (
-    <Modal opened onClose={close} title={title}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          decide.mutate(undefined, { onSuccess: close });
-        }}
-      >
-        <Stack>
-          <Text size="sm">
-            <b>{count(trip.users)} people</b>, {count(trip.grants_waiting ?? 0)} grants. {text}
-            {decision === 'undo' &&
-              (trip.tombstones ?? 0) > 0 &&
-              ` ${count(trip.tombstones!)} of them were closed for ever, such as deleted users: they stay closed.`}
-          </Text>
-          <Textarea
-            label="Note"
-            description="Whom you asked, what you found. Stands in the audit."
-            value={note}
-            onChange={({ currentTarget }) => setNote(currentTarget.value)}
-            maxLength={200}
-            required
-            data-autofocus
-          />
-          <Refusal error={decide.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button
-              type="submit"
-              {...(decision === 'confirm' ? { color: 'red.9' } : {})}
-              loading={decide.isPending}
-              disabled={note.trim() === ''}
-            >
-              {button}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Ask
+      title={title}
+      button={button}
+      send={decide}
+      isFinal={decision === 'confirm'}
+      isIncomplete={note.trim() === ''}
+      close={close}
+    >
+      <Text size="sm">
+        <b>{count(trip.users)} people</b>, {count(trip.grants_waiting ?? 0)} grants. {text}
+        {decision === 'undo' &&
+          (trip.tombstones ?? 0) > 0 &&
+          ` ${count(trip.tombstones!)} of them were closed for ever, such as deleted users: they stay closed.`}
+      </Text>
+      <Textarea
+        label="Note"
+        description="Whom you asked, what you found. Stands in the audit."
+        value={note}
+        onChange={({ currentTarget }) => setNote(currentTarget.value)}
+        maxLength={200}
+        required
+        data-autofocus
+      />
+    </Ask>
   );
 }

@@ -1,11 +1,12 @@
-import { Alert, Button, Group, Modal, Paper, Stack, Text } from '@mantine/core';
+import { Alert, Button, Group, Paper, Text } from '@mantine/core';
 import { useState } from 'react';
 import { api } from '../api.js';
+import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { Icon } from '../icons.js';
 import { useGet, useSend } from '../queries.js';
 import type { Grant, Membership, MyAccess } from '../types.js';
-import { Answered, type Column, Empty, Id, PageHead, Reason, Refusal, Section, Status, Table, When } from '../ui.js';
+import { Answered, type Column, Empty, Id, PageHead, Reason, Section, Status, Table, When } from '../ui.js';
 
 type OwnSession = MyAccess['sessions'][number];
 
@@ -132,20 +133,9 @@ function Mine({ mine }: { mine: MyAccess }) {
 function GiveBack({ grant, close }: { grant: Grant; close: () => void }) {
   const give = useSend(() => api('POST', `/api/me/grants/${encodeURIComponent(grant.id)}/revoke`), ['/api/me']);
   return (
-    <Modal opened onClose={close} title={`Give back ${grant.resource}`}>
-      <Stack>
-        <Text size="sm">This ends at once and for good. Whoever granted it to you can grant it anew.</Text>
-        <Refusal error={give.error} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button color="red.9" loading={give.isPending} onClick={() => give.mutate(undefined, { onSuccess: close })}>
-            Give back
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Ask title={`Give back ${grant.resource}`} button="Give back" send={give} close={close}>
+      <Text size="sm">This ends at once and for good. Whoever granted it to you can grant it anew.</Text>
+    </Ask>
   );
 }
 
@@ -155,22 +145,11 @@ function EndSession({ session, close }: { session: OwnSession; close: () => void
     ['/api/me', '/auth/session'],
   );
   return (
-    <Modal opened onClose={close} title={session.current ? 'End this sign-in' : 'End that sign-in'}>
-      <Stack>
-        <Text size="sm">
-          It ends everywhere and for good, with all tokens that it had.
-          {session.current && ' You are signed out here too.'}
-        </Text>
-        <Refusal error={end.error} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button color="red.9" loading={end.isPending} onClick={() => end.mutate(undefined, { onSuccess: close })}>
-            End it
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Ask title={session.current ? 'End this sign-in' : 'End that sign-in'} button="End it" send={end} close={close}>
+      <Text size="sm">
+        It ends everywhere and for good, with all tokens that it had.
+        {session.current && ' You are signed out here too.'}
+      </Text>
+    </Ask>
   );
 }

@@ -1,6 +1,7 @@
 import { Alert, Button, Group, Modal, MultiSelect, Paper, Select, Stack, Text, TextInput } from '@mantine/core';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { api, ApiProblem, PORTAL } from '../api.js';
+import { Ask } from '../ask.js';
 import { Icon } from '../icons.js';
 import { useGet, useProviders, useSend, useSession } from '../queries.js';
 import type { ApiKey, Page, RoleAssignment } from '../types.js';
@@ -310,23 +311,8 @@ function NewRole({ close }: { close: () => void }) {
 function RevokeKey({ apiKey, close }: { apiKey: ApiKey; close: () => void }) {
   const revoke = useSend(() => api('DELETE', `${KEYS}/${encodeURIComponent(apiKey.id)}`), [KEYS]);
   return (
-    <Modal opened onClose={close} title={`Revoke the key of ${apiKey.name}`}>
-      <Stack>
-        <Text size="sm">Whoever uses it is refused from now on, and the sessions that began with it end.</Text>
-        <Refusal error={revoke.error} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button
-            color="red.9"
-            loading={revoke.isPending}
-            onClick={() => revoke.mutate(undefined, { onSuccess: close })}
-          >
-            Revoke
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Ask title={`Revoke the key of ${apiKey.name}`} button="Revoke" send={revoke} close={close}>
+      <Text size="sm">Whoever uses it is refused from now on, and the sessions that began with it end.</Text>
+    </Ask>
   );
 }

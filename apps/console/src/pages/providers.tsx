@@ -14,6 +14,7 @@ import {
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, ApiProblem, PORTAL } from '../api.js';
+import { Ask } from '../ask.js';
 import { Icon } from '../icons.js';
 import { To, ToButton } from '../links.js';
 import { useGet, useProviders, useSend, useSession } from '../queries.js';
@@ -405,32 +406,21 @@ function Delete({ provider, close }: { provider: Provider; close: () => void }) 
     [PORTAL],
   );
   return (
-    <Modal opened onClose={close} title={`Delete ${provider.name}`}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          remove.mutate(undefined, { onSuccess: () => void navigate({ to: '/providers' }) });
-        }}
-      >
-        <Stack>
-          <TextInput
-            label={`Type ${provider.name} to go on`}
-            value={typed}
-            onChange={({ currentTarget }) => setTyped(currentTarget.value)}
-            autoComplete="off"
-            data-autofocus
-          />
-          <Refusal error={remove.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" color="red.9" loading={remove.isPending} disabled={typed !== provider.name}>
-              Delete
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Ask
+      title={`Delete ${provider.name}`}
+      button="Delete"
+      send={remove}
+      whenDone={() => void navigate({ to: '/providers' })}
+      isIncomplete={typed !== provider.name}
+      close={close}
+    >
+      <TextInput
+        label={`Type ${provider.name} to go on`}
+        value={typed}
+        onChange={({ currentTarget }) => setTyped(currentTarget.value)}
+        autoComplete="off"
+        data-autofocus
+      />
+    </Ask>
   );
 }

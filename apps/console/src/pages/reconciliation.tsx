@@ -1,6 +1,6 @@
-import { Alert, Button, Checkbox, Group, Modal, Paper, Select, SimpleGrid, Stack, Text } from '@mantine/core';
+import { Alert, Button, Checkbox, Group, Modal, Select, SimpleGrid, Stack } from '@mantine/core';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { type ReactNode, useState } from 'react';
+import { useState } from 'react';
 import { api, GRANTS } from '../api.js';
 import { Choice, ProviderChoice, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
@@ -13,6 +13,7 @@ import {
   count,
   Empty,
   EventLink,
+  Fact,
   Id,
   List,
   PageHead,
@@ -180,30 +181,17 @@ function Run({ run }: { run: Reconciliation }) {
         </Alert>
       )}
       <SimpleGrid cols={{ base: 2, md: 5 }} spacing="sm">
-        <Figure label="Status">
+        <Fact label="Status">
           <Status of={run.status} />
-        </Figure>
-        <Figure label="Organizations">{count(progress.organizations_seen)}</Figure>
-        <Figure label="People">{count(progress.users_seen)}</Figure>
-        <Figure label="Memberships">{count(progress.memberships_seen)}</Figure>
-        <Figure label={run.dry_run ? 'Differences' : 'Repaired'}>
+        </Fact>
+        <Fact label="Organizations">{count(progress.organizations_seen)}</Fact>
+        <Fact label="People">{count(progress.users_seen)}</Fact>
+        <Fact label="Memberships">{count(progress.memberships_seen)}</Fact>
+        <Fact label={run.dry_run ? 'Differences' : 'Repaired'}>
           {count(run.dry_run ? found(run) : progress.repaired)}
-        </Figure>
+        </Fact>
       </SimpleGrid>
     </Stack>
-  );
-}
-
-function Figure({ label, children }: { label: string; children: ReactNode }) {
-  return (
-    <Paper p="md">
-      <Text size="xs" c="dimmed">
-        {label}
-      </Text>
-      <Text fw={650} size="lg" component="div">
-        {children}
-      </Text>
-    </Paper>
   );
 }
 

@@ -1,6 +1,7 @@
-import { Alert, Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Alert, Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { api, GRANTS, PORTAL } from '../api.js';
+import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
@@ -16,7 +17,6 @@ import {
   PageHead,
   ProviderName,
   Reason,
-  Refusal,
   scopeWords,
   UserLink,
   When,
@@ -107,25 +107,10 @@ function Enforce({ provider, close }: { provider: Provider; close: () => void })
     [PORTAL, GRANTS],
   );
   return (
-    <Modal opened onClose={close} title={`Enforce ${provider.name}`}>
-      <Stack>
-        <Text size="sm">
-          All that is listed here takes effect, and so does everything that comes. There is no way back to the shadow.
-        </Text>
-        <Refusal error={enforce.error} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            Cancel
-          </Button>
-          <Button
-            color="red.9"
-            loading={enforce.isPending}
-            onClick={() => enforce.mutate(undefined, { onSuccess: close })}
-          >
-            Enforce
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Ask title={`Enforce ${provider.name}`} button="Enforce" send={enforce} close={close}>
+      <Text size="sm">
+        All that is listed here takes effect, and so does everything that comes. There is no way back to the shadow.
+      </Text>
+    </Ask>
   );
 }

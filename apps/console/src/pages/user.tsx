@@ -1,7 +1,8 @@
-import { Alert, Badge, Button, Group, Modal, Paper, SimpleGrid, Stack, Tabs, Text, TextInput } from '@mantine/core';
+import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Tabs, Text, TextInput } from '@mantine/core';
 import { useParams, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { api, GRANTS, withParams } from '../api.js';
+import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
@@ -15,12 +16,12 @@ import {
   count,
   Empty,
   EventLink,
+  Fact,
   Id,
   List,
   PageHead,
   ProviderName,
   Reason,
-  Refusal,
   Status,
   Table,
   When,
@@ -105,19 +106,6 @@ const Small = ({ children }: { children: ReactNode }) => (
   </Text>
 );
 
-function Fact({ label, children }: { label: string; children: ReactNode }) {
-  return (
-    <Paper p="md">
-      <Text size="xs" c="dimmed">
-        {label}
-      </Text>
-      <Text fw={650} size="lg" component="div">
-        {children}
-      </Text>
-    </Paper>
-  );
-}
-
 /** Why somebody is shut out, with the event that said so. */
 function Closed({ scope, user, reinstate }: { scope: ScopeState; user: UserDetails; reinstate?: () => void }) {
   const { title, means, todo } = meaningOf(scope.reason ?? '');
@@ -163,38 +151,27 @@ function Reinstate({ scope, close }: { scope: ScopeState; close: () => void }) {
     [GRANTS],
   );
   return (
-    <Modal opened onClose={close} title="Let in again">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          send.mutate(undefined, { onSuccess: close });
-        }}
-      >
-        <Stack>
-          <Text size="sm">
-            From now on they may sign in and be granted access again. What was granted or issued before stays void.
-            Where WorkOS still says that they are out, its next event closes it again.
-          </Text>
-          <TextInput
-            label="Reason"
-            value={reason}
-            onChange={({ currentTarget }) => setReason(currentTarget.value)}
-            maxLength={200}
-            required
-            data-autofocus
-          />
-          <Refusal error={send.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={send.isPending} disabled={reason.trim() === ''}>
-              Let in again
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Ask
+      title="Let in again"
+      button="Let in again"
+      send={send}
+      isFinal={false}
+      isIncomplete={reason.trim() === ''}
+      close={close}
+    >
+      <Text size="sm">
+        From now on they may sign in and be granted access again. What was granted or issued before stays void. Where
+        WorkOS still says that they are out, its next event closes it again.
+      </Text>
+      <TextInput
+        label="Reason"
+        value={reason}
+        onChange={({ currentTarget }) => setReason(currentTarget.value)}
+        maxLength={200}
+        required
+        data-autofocus
+      />
+    </Ask>
   );
 }
 
