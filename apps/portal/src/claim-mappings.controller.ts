@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { z } from 'zod';
 import { checked } from '#contracts/checked.js';
 import { decodeCloudEvent } from '#contracts/cloud-event.js';
 import { SIGN_IN_TYPE, type SignInData, signInData } from '#contracts/sign-in.js';
 import { TOPICS } from '#contracts/topics.js';
+import { within } from '#kafka/backoff.js';
 import { KafkaClient } from '#kafka/client.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import { Database } from '#platform/database.js';
@@ -54,12 +54,10 @@ export class ClaimMappingsController {
         }
       },
     });
-    const late = new AbortController();
     try {
-      const readAll = reader.start().then(() => reader.caughtUp.then(() => true));
-      return await Promise.race([readAll, delay(READ_WITHIN_MS, false, { signal: late.signal })]);
+      const read = reader.start().then(() => reader.caughtUp.then(() => true));
+      return (await within(READ_WITHIN_MS, read)) ?? false;
     } finally {
-      late.abort();
       await reader.close();
     }
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { CANARY_PROVIDER_ID, decodeIdentityProvider, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
+import { within } from '#kafka/backoff.js';
 import type { KafkaClient } from '#kafka/client.js';
 import { CompactedView } from '#kafka/compacted-view.js';
 import type { KafkaLogger } from '#kafka/logger.js';
@@ -48,16 +49,11 @@ export class ProviderRegistry {
    */
   async settle(ids: Iterable<string>, timeoutMs: number): Promise<void> {
     if ([...ids].every((id) => this.view.has(id))) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new Error(`the identity providers could not be read to the end within ${timeoutMs} ms`);
-      timer = setTimeout(() => reject(error), timeoutMs);
-    });
-    try {
-      await Promise.race([this.view.upToNow(), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const isRead = await within(
+      timeoutMs,
+      this.view.upToNow().then(() => true),
+    );
+    if (!isRead) throw new Error(`the identity providers could not be read to the end within ${timeoutMs} ms`);
   }
 
   get(id: string): IdentityProviderData | undefined {
