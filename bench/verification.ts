@@ -155,7 +155,7 @@ function verifierWith(jwk: object, capacity: number): Verifier {
     logger: { warn() {}, info() {} },
   });
   const heartbeats = new Heartbeats();
-  heartbeats.take(0, { at: new Date().toISOString(), partitions: 1, applied: {} }, performance.now());
+  heartbeats.take(0, { at: new Date().toISOString(), partitions: 1, applied: {}, ends: {} }, performance.now());
   return new Verifier({
     view,
     isFresh: () => heartbeats.ageMs(Date.now(), performance.now()) < 3_600_000,

@@ -47,7 +47,12 @@ const eventRecord: FuzzTarget = {
 };
 
 const states = [
-  recordOf(HEARTBEAT_TYPE, { at: '2026-01-01T00:00:00.000Z', partitions: 2, applied: { 0: '12', 1: '7' } }),
+  recordOf(HEARTBEAT_TYPE, {
+    at: '2026-01-01T00:00:00.000Z',
+    partitions: 2,
+    applied: { 0: '12', 1: '7' },
+    ends: { 0: '12', 1: '9' },
+  }),
   ...['infinity', '2026-03-01T09:00:00.000Z'].map((closed_at) =>
     recordOf(SCOPE_STATE_TYPE, {
       scope: 'p/user:u',

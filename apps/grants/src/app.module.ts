@@ -2,8 +2,10 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import type { Registry } from 'prom-client';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { TOPICS } from '#contracts/topics.js';
 import { KafkaBatchServer } from '#kafka/batch-server.js';
 import { KafkaClient } from '#kafka/client.js';
+import { EndOffsets } from '#kafka/end-offsets.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import type { Logger } from '#platform/logging.js';
@@ -93,7 +95,8 @@ export class AppModule {
       transactionalId: RELAY_TRANSACTIONAL_ID,
       topics: RELAYED_TOPICS,
     });
-    const relay = new Relay(producer, config, metrics, agree);
+    const endOffsets = new EndOffsets(client, TOPICS.workosEvents);
+    const relay = new Relay(producer, endOffsets, config, metrics, agree);
     const leader = new Leader(config.database.url, RELAY_LOCK, logger, (connection, signal) =>
       relay.lead(connection, signal),
     );
@@ -133,6 +136,7 @@ export class AppModule {
       {
         client,
         producer,
+        endOffsets,
         providers,
         apiKeys,
         database,

@@ -1,5 +1,6 @@
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
 import type { KafkaClient } from '#kafka/client.js';
+import type { EndOffsets } from '#kafka/end-offsets.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import { ensureTopics } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
@@ -14,6 +15,7 @@ import type { Leader } from '#platform/leader.js';
 export interface LifetimeParts {
   client: KafkaClient;
   producer: FencedProducer;
+  endOffsets: EndOffsets;
   providers: ProviderRegistry;
   apiKeys: ApiKeyRegistry;
   database: Database;
@@ -76,11 +78,12 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, producer, providers, apiKeys, database, leader, loops, readers } = this.parts;
+    const { client, producer, endOffsets, providers, apiKeys, database, leader, loops, readers } = this.parts;
     for (const reader of readers.toReversed()) await reader.stop();
     await Promise.all(loops.map((loop) => loop.stop()));
     await leader.stop();
     await producer.close();
+    await endOffsets.close();
     await Promise.all([providers.close(), apiKeys.close()]);
     await client.close();
     await database.close();

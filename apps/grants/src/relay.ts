@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { type Topic, TOPICS } from '#contracts/topics.js';
+import type { EndOffsets, Ends } from '#kafka/end-offsets.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import { heartbeatRecords } from './domain/announcements.js';
 import type { GrantsMetrics } from './grants-metrics.js';
@@ -34,9 +35,14 @@ export interface RelaySettings {
 export class Relay {
   private woken = true;
   private wakeUp: () => void = () => undefined;
+  /** Where the events end, of which no heartbeat has spoken yet. */
+  private ends: Ends | undefined;
+  private lastBeatAt = 0;
 
   constructor(
     private readonly producer: Pick<FencedProducer, 'acquire' | 'sendAll' | 'partitionsOf'>,
+    /** Of `workos.events`. */
+    private readonly endOffsets: Pick<EndOffsets, 'newest'>,
     private readonly settings: RelaySettings,
     private readonly metrics: GrantsMetrics,
     /** Before anything is published: see recovery.ts. */
@@ -60,9 +66,18 @@ export class Relay {
         this.woken = false;
         if (Date.now() >= nextBeat) {
           nextBeat = Date.now() + this.settings.heartbeatIntervalMs;
-          await this.beat(connection, signal);
+          // Meanwhile the outbox goes on.
+          void this.endOffsets.newest(this.settings.heartbeatIntervalMs).then((ends) => {
+            this.ends = ends;
+            wake();
+          });
         }
-        await this.drain(connection, undefined, () => signal.aborted || Date.now() >= nextBeat);
+        await this.beat(connection, signal);
+        await this.drain(
+          connection,
+          undefined,
+          () => signal.aborted || this.ends !== undefined || Date.now() >= nextBeat,
+        );
         await this.rest(Math.min(this.settings.pollMs ?? POLL_MS, nextBeat - Date.now()), signal);
       }
     } finally {
@@ -71,15 +86,23 @@ export class Relay {
     }
   }
 
-  /** First how far we are, then everything that this promises, then the promise. */
+  /**
+   * First how far the events go, then how far we are, then everything that this promises, then the promise. Nothing is promised
+   * of a moment of which it is not known how far they went: what is acknowledged and not read by us must show.
+   */
   private async beat(connection: pg.Client, signal: AbortSignal): Promise<void> {
+    const ends = this.ends;
+    this.ends = undefined;
+    if (ends === undefined || ends.at.getTime() <= this.lastBeatAt) return;
     const progress: Progress = await readProgress(connection, TOPICS.workosEvents);
     if (progress.upTo !== undefined) {
       await this.drain(connection, progress.upTo, () => signal.aborted);
       if (signal.aborted) return;
     }
     const partitions = this.producer.partitionsOf(TOPICS.revocationState);
-    await this.producer.sendAll(heartbeatRecords(partitions, progress.applied, new Date()));
+    const { applied } = progress;
+    await this.producer.sendAll(heartbeatRecords({ at: ends.at, partitions, applied, ends: ends.offsets }));
+    this.lastBeatAt = ends.at.getTime();
     this.metrics.heartbeatSent(Date.now());
   }
 

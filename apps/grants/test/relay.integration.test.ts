@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import { Registry } from 'prom-client';
 import { pino } from 'pino';
-import { decodeStateRecord } from '#contracts/revocation.js';
+import { decodeStateRecord, HEARTBEAT_KEY, type HeartbeatData } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { KafkaClient } from '#kafka/client.js';
 import { Fenced } from '#kafka/errors.js';
+import { EndOffsets, type Ends } from '#kafka/end-offsets.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
 import type { OutboxRecord } from '../src/domain/announcements.js';
 import { GrantsMetrics } from '../src/grants-metrics.js';
@@ -46,13 +48,20 @@ const NEVER_MS = 600_000;
 function relayOf(
   producer: Pick<FencedProducer, 'acquire' | 'sendAll' | 'partitionsOf'>,
   settings: Partial<RelaySettings> = {},
+  endOffsets: Pick<EndOffsets, 'newest'> = endOffsetsOf(client),
 ): Leader {
   const metrics = new GrantsMetrics(new Registry());
-  const relay = new Relay(producer, { heartbeatIntervalMs: 200, chunk: 50, ...settings }, metrics);
+  const relay = new Relay(producer, endOffsets, { heartbeatIntervalMs: 200, chunk: 50, ...settings }, metrics);
   const leader = new Leader(own.url, RELAY_LOCK, logger, (connection, signal) => relay.lead(connection, signal));
   leader.start();
   closers.push(() => leader.stop());
   return leader;
+}
+
+function endOffsetsOf(of: KafkaClient): EndOffsets {
+  const endOffsets = new EndOffsets(of, TOPICS.workosEvents);
+  closers.push(() => endOffsets.close());
+  return endOffsets;
 }
 
 const producerOf = (transactionalId: string): FencedProducer => {
@@ -69,6 +78,11 @@ const versionsOf = (records: { key: Buffer | null; value: Buffer | null }[], key
     .filter((record) => String(record.key) === key)
     .map((record) => (JSON.parse(String(record.value)) as { version: number }).version);
 
+const beatsIn = (records: readonly { key: Buffer | null; value: Buffer | null }[]): HeartbeatData[] =>
+  records
+    .filter(({ key }) => String(key) === HEARTBEAT_KEY)
+    .map(({ value }) => decodeStateRecord(value).data as HeartbeatData);
+
 test('everything is published in its order, then deleted, and the heartbeat says how far we are', async () => {
   const { records, close } = await follow(client, TOPICS.revocationState);
   closers.push(close);
@@ -81,13 +95,43 @@ test('everything is published in its order, then deleted, and the heartbeat says
   const expected = Array.from({ length: 150 }, (_, version) => version);
   expect(versionsOf(records, 'a/user:1')).toEqual(expected);
   expect(versionsOf(records, 'a/user:2')).toEqual(expected);
-  await until('a heartbeat', () =>
-    records.some(({ key, value }) => {
-      if (String(key) !== 'heartbeat') return false;
-      const beat = decodeStateRecord(value);
-      return beat.kind === 'heartbeat' && beat.data.applied['1'] === '42';
-    }),
-  );
+  await until('a heartbeat', () => beatsIn(records).some(({ applied }) => applied['1'] === '42'));
+});
+
+test('a heartbeat says where the events end, and has a partition that was added at once', async () => {
+  const { records, close } = await follow(client, TOPICS.revocationState);
+  closers.push(close);
+  relayOf(producerOf('relay-ends'));
+  const isSaid = async (): Promise<boolean> => {
+    const ends = await client.endOffsets(TOPICS.workosEvents);
+    return beatsIn(records).some((beat) => isDeepStrictEqual(beat.ends, ends));
+  };
+  await until('the ends of the events', isSaid);
+  const topic = client.topic(TOPICS.workosEvents);
+  const added = Object.keys(await client.endOffsets(TOPICS.workosEvents)).length;
+  await client.withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: added + 1 }] }));
+  await until('the added one', () => beatsIn(records).some(({ ends }) => ends[added] === '0'));
+});
+
+test('of a moment of which nobody knows where the events ended there is no heartbeat, and the outbox goes on', async () => {
+  const { records, close } = await follow(client, TOPICS.revocationState);
+  closers.push(close);
+  const known = { at: new Date(), offsets: { 0: '4711' } };
+  let asked = 0;
+  const newest = async (): Promise<Ends> => {
+    asked += 1;
+    return known;
+  };
+  relayOf(producerOf('relay-silent'), {}, { newest });
+  for (let version = 0; version < 3; version++) {
+    await until('the next beat is due', () => asked > version + 1);
+    await put(state('silent/user:1', version));
+    await until('published', () => versionsOf(records, 'silent/user:1').includes(version));
+  }
+  const beats = beatsIn(records).filter(({ ends }) => ends['0'] === '4711');
+  expect(new Set(beats.map(({ at }) => at))).toEqual(new Set([known.at.toISOString()]));
+  // One for each partition.
+  expect(beats).toHaveLength(2);
 });
 
 test('a new row is published at once, not at the next look', async () => {

@@ -69,7 +69,7 @@ export class AppModule {
       feed.problem() ??
       (ageMs() <= config.maxStalenessMs
         ? undefined
-        : 'a partition of the states has no heartbeat of the relay that is young enough');
+        : 'of no young enough moment it is proved that all is read: a partition of the states lacks its heartbeat, or events from before it were not read');
     const verifier = new Verifier({
       view,
       isFresh: () => staleness() === undefined,

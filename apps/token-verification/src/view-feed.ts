@@ -56,6 +56,7 @@ export class ViewFeed {
       topics: [TOPICS.workosEvents],
       startAt: (_topic, partition) => applied[partition],
       onRecords: (records) => this.takeEvents(records),
+      onPosition: (_topic, partition, position) => heartbeats.eventsRead(partition, position),
       logger,
     });
     await this.events.start();

@@ -39,6 +39,8 @@ export class RunningService {
   /** As many as the next heartbeats say that the topic of states has. */
   partitions = PARTITIONS;
   beatInto: number[] | undefined;
+  /** What the next heartbeats say of the ends of `workos.events`. */
+  ends: Record<string, string> = {};
   private readonly prefix = `verification-${randomBytes(4).toString('hex')}.`;
   private readonly logger = createLogger('test', 'silent');
   private readonly client: KafkaClient;
@@ -143,26 +145,27 @@ export class RunningService {
   /** In each partition, unless {@link beatInto} says which. */
   async beat(at: Date): Promise<void> {
     const into = this.beatInto ?? Array.from({ length: this.partitions }, (_, partition) => partition);
-    const data = { at: at.toISOString(), partitions: this.partitions, applied: this.applied };
+    const data = { at: at.toISOString(), partitions: this.partitions, applied: this.applied, ends: this.ends };
     const value = recordOf(HEARTBEAT_TYPE, data);
     await Promise.all(
       into.map((partition) => this.publisher.publish(TOPICS.revocationState, { key: HEARTBEAT_KEY, value, partition })),
     );
   }
 
-  /** The topic of states gets one partition more; the heartbeats do not say so by themselves. */
-  async addPartition(): Promise<void> {
-    const topic = this.client.topic(TOPICS.revocationState);
-    const count = this.partitions + 1;
+  /** The topic gets one partition more; the heartbeats do not say so by themselves. */
+  async addPartition(of: Topic): Promise<number> {
+    const topic = this.client.topic(of);
+    const count = PARTITIONS + 1;
     await this.client.withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+    return PARTITIONS;
   }
 
   /** Somebody else writes into a partition and does not commit: who reads what is committed does not get past it. */
-  async openTransaction(partition: number): Promise<{ abort(): Promise<void> }> {
+  async openTransaction(of: Topic, partition: number): Promise<{ abort(): Promise<void> }> {
     const producer = this.client.open().producer({ transactionalId: `${this.prefix}somebody`, maxInFlightRequests: 1 });
     await producer.connect();
     const transaction = await producer.transaction();
-    const topic = this.client.topic(TOPICS.revocationState);
+    const topic = this.client.topic(of);
     await transaction.send({ topic, messages: [{ partition, key: 'open', value: null }] });
     return {
       abort: async () => {
@@ -173,12 +176,22 @@ export class RunningService {
   }
 
   /** What WorkOS says, as the ingress would have published it. */
-  happens(providerId: string, event: string, data: { id: string } & object, at = Date.now()): Promise<void> {
+  async happens(
+    providerId: string,
+    event: string,
+    data: { id: string } & object,
+    { partition }: { partition?: number } = {},
+  ): Promise<void> {
     const id = `event_${randomBytes(6).toString('hex')}`;
-    const body = Buffer.from(JSON.stringify({ id, event, data, created_at: new Date(at).toISOString() }));
+    const body = Buffer.from(JSON.stringify({ id, event, data, created_at: new Date().toISOString() }));
     const envelope = readWorkOSEnvelope(body);
     const value = encodeWorkOSRecord(body, envelope, { id: providerId, mode: 'enforced' }, new Date());
-    return this.publish(TOPICS.workosEvents, envelope.key, value);
+    if (partition === undefined) return this.publish(TOPICS.workosEvents, envelope.key, value);
+    // One that has just been made: a new producer knows of it.
+    const producer = this.client.open().producer();
+    await producer.connect();
+    await producer.send({ topic: this.client.topic(TOPICS.workosEvents), messages: [{ value, partition }] });
+    await producer.disconnect();
   }
 
   publish(topic: Topic, key: string, value: Buffer): Promise<void> {

@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { SCOPE_STATE_TYPE } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
+import { eventually } from '#testing/eventually.js';
 import { claimsOf, makeIssuer, providerOf, token } from './issuer.js';
 import { recordOf } from './record-of.js';
 import { API_KEY, RunningService } from './running-service.js';
@@ -97,7 +98,7 @@ test('when the heartbeats stop it stops knowing, and goes on when they come agai
 test('a partition that cannot be read is no freshness, whatever the others say', async () => {
   const jwt = signed();
   await becomes(jwt, { active: true });
-  const transaction = await service.openTransaction(1);
+  const transaction = await service.openTransaction(TOPICS.revocationState, 1);
   await becomes(jwt, { status: 503, code: 'view_stale' });
   await transaction.abort();
   await becomes(jwt, { active: true });
@@ -109,12 +110,44 @@ test('nor is one without a heartbeat, be it new, and nobody reads it yet', async
   await becomes(jwt, { status: 503, code: 'view_stale' });
   service.beatInto = undefined;
   await becomes(jwt, { active: true });
-  await service.addPartition();
+  await service.addPartition(TOPICS.revocationState);
   service.beatInto = [0, 1, 2];
   service.partitions += 1;
   await becomes(jwt, { status: 503, code: 'view_stale' });
   service.beatInto = undefined;
   await becomes(jwt, { active: true });
+});
+
+test('events that Kafka has and that are not read are no freshness, unless their effects are among the states', async () => {
+  const jwt = signed();
+  await becomes(jwt, { active: true });
+  const transaction = await service.openTransaction(TOPICS.workosEvents, 1);
+  service.ends = await service.endOffsets(TOPICS.workosEvents);
+  await becomes(jwt, { status: 503, code: 'view_stale' });
+  service.applied = service.ends;
+  await becomes(jwt, { active: true });
+  service.applied = {};
+  await becomes(jwt, { status: 503, code: 'view_stale' });
+  await transaction.abort();
+  await becomes(jwt, { active: true });
+});
+
+test('a partition that was added to the events is no freshness until it is read', async () => {
+  const gone = signed({ sub: 'user_added' });
+  await becomes(gone, { active: true });
+  stopBeating();
+  await becomes(gone, { code: 'view_stale' });
+  const added = await service.addPartition(TOPICS.workosEvents);
+  await service.happens(providerOf(ours).id, 'user.deleted', { id: 'user_added' }, { partition: added });
+  service.ends = await service.endOffsets(TOPICS.workosEvents);
+  startBeating();
+  const answer = await eventually(async () => {
+    const one = await answerOf(gone);
+    expect(one).not.toMatchObject({ code: 'view_stale' });
+    return one;
+  });
+  expect(answer).toMatchObject({ active: false, reason: 'user_deprovisioned' });
+  await becomes(signed(), { active: true });
 });
 
 test('an old heartbeat is no proof, however lately it came in', async () => {

@@ -57,15 +57,18 @@ export const revocationData = scopeStateData.extend({
 export type RevocationData = z.infer<typeof revocationData>;
 
 /**
- * `data` of the heartbeat, of which there is one in each partition: everything before these offsets of `workos.events` is in the
- * state topic already. Whoever has not read the newest one of every partition may not know of a revocation.
+ * `data` of the heartbeat, of which there is one in each partition. Whoever has not read the newest one of every partition may
+ * not know of a revocation; nor may who has not read `workos.events` up to `ends`, unless `applied` goes as far.
  */
 export const heartbeatData = z.object({
+  /** The moment that this speaks of, RFC 3339. */
   at: z.string(),
   /** How many partitions the state topic has, so that one that was added is missed before it is read. */
   partitions: z.number().int().min(1),
-  /** partition → next offset. */
+  /** partition of `workos.events` → offset: the effects of everything before it are on the state topic already. */
   applied: z.record(z.string(), z.string()),
+  /** partition of `workos.events` → offset: everything that Kafka had acknowledged by `at` stands before it. */
+  ends: z.record(z.string(), z.string()).default({}),
 });
 export type HeartbeatData = z.infer<typeof heartbeatData>;
 

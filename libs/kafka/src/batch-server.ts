@@ -126,7 +126,8 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
         heartbeatInterval: this.heartbeatInterval,
         maxWaitTimeInMs,
         minBytes: 1,
-        metadataMaxAge: 60_000,
+        // A partition that was added is read after this time at most.
+        metadataMaxAge: 5_000,
       },
       eachBatch: (payload, session) => this.eachBatch(payload, session),
       onAssigned: (assignment, session) => this.findStarts(assignment, session),

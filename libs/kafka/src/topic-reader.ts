@@ -14,6 +14,8 @@ export interface TopicReaderOptions {
   onRecords(records: ConsumedRecord[]): void | Promise<void>;
   /** The first offset to read; the earliest where undefined. Asked once for each partition. */
   startAt?: (topic: Topic, partition: number) => Promise<string | undefined> | string | undefined;
+  /** Everything before `position` is handled: at the start, and whenever it moves. */
+  onPosition?(topic: Topic, partition: number, position: bigint): void;
   logger?: KafkaLogger;
 }
 
@@ -154,6 +156,7 @@ export class TopicReader {
           position,
           goal: BigInt(high),
         });
+        this.options.onPosition?.(topic, partition, position);
       }
     }
   }
@@ -201,10 +204,11 @@ export class TopicReader {
 
   private advance(topic: string, partition: number, next: bigint): void {
     const key = keyOf(topic, partition);
+    const contractTopic = this.client.contractName(topic) as Topic;
+    this.options.onPosition?.(contractTopic, partition, next);
     const known = this.partitions.get(key);
     if (!known) {
       // Added to the topic after the start, so it does not delay `caughtUp`.
-      const contractTopic = this.client.contractName(topic) as Topic;
       this.partitions.set(key, { topic: contractTopic, partition, position: next, goal: undefined });
       return;
     }

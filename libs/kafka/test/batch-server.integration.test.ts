@@ -206,6 +206,20 @@ test('a second member takes over part of the partitions, and nothing is lost on 
   await until(async () => total(await first.server.lag()) === 0n);
 });
 
+test('a partition that is added is read from its beginning', async () => {
+  const { received } = await serve(() => undefined);
+  const values = await publish(10, 'before-adding');
+  await until(() => values.every((value) => received().includes(value)));
+  const topic = client.topic(TOPICS.workosEvents);
+  const added = Object.keys(await client.endOffsets(TOPICS.workosEvents)).length;
+  await client.withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: added + 1 }] }));
+  const producer = client.open().producer();
+  closers.push(() => producer.disconnect());
+  await producer.connect();
+  await producer.send({ topic, messages: [{ partition: added, value: 'added-0' }] });
+  await until(() => received().includes('added-0'));
+});
+
 test('goes on after the broker was killed and came back: every record is handled', async () => {
   const broker = await ownBroker();
   closers.push(() => broker.stop());

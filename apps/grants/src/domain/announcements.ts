@@ -76,12 +76,12 @@ export function announcement(step: Step, grantIds: readonly string[] | undefined
   };
 }
 
-/** "Every effect of the events before these offsets is on this topic already": once for each of its partitions. */
-export function heartbeatRecords(partitions: number, applied: HeartbeatData['applied'], now: Date): OutboxRecord[] {
-  const data: HeartbeatData = { at: now.toISOString(), partitions, applied };
-  const event = { ...envelope(`heartbeat_${now.getTime()}`, HEARTBEAT_TYPE, now), data };
+/** One for each of the partitions of `access.revocation-state`. */
+export function heartbeatRecords({ at, ...rest }: Omit<HeartbeatData, 'at'> & { at: Date }): OutboxRecord[] {
+  const data: HeartbeatData = { at: at.toISOString(), ...rest };
+  const event = { ...envelope(`heartbeat_${at.getTime()}`, HEARTBEAT_TYPE, at), data };
   const heartbeat = record(TOPICS.revocationState, HEARTBEAT_KEY, event);
-  return Array.from({ length: partitions }, (_, partition) => ({ ...heartbeat, partition }));
+  return Array.from({ length: rest.partitions }, (_, partition) => ({ ...heartbeat, partition }));
 }
 
 function envelope(id: string, type: string, now: Date): Omit<CloudEvent, 'data'> {
