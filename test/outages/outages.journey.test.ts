@@ -174,6 +174,60 @@ test('the disk of Postgres is full: no event is lost or set aside, tokens are re
   expect((await client.api('grants', 'GET', '/v1/set-aside')).body['data']).toEqual([]);
 }, 600_000);
 
+test('grants is behind: tokens are judged by what is read of the events, and it catches up', async () => {
+  const leaving = await somebodyLeaves();
+  const database = new pg.Client(stack.databaseUrl);
+  await database.connect();
+  try {
+    // No event can be noted as applied meanwhile; all else goes on.
+    await database.query('begin; lock table grants.receipts in exclusive mode');
+    await answersOfIngress(leaving.webhook, 200);
+    const storedAt = new Date().toISOString();
+    await becomes(leaving.goes.token, 'user_deprovisioned');
+    await eventually(
+      () => readiness('grants'),
+      ({ body }) => body['events'] !== undefined && (body['lag'] as Json)['workos.events'] === 1,
+    );
+    // The view goes on being proved, since each verifier reads the events itself.
+    await eventually(
+      () => client.verify(leaving.stays.token),
+      ({ active, as_of }) => active === true && String(as_of) > storedAt,
+    );
+    expect((await client.grantOf(leaving.grantOfGoes))['status']).toBe('active');
+  } finally {
+    await database.query('rollback');
+    await database.end();
+  }
+  await hasLeft(leaving);
+}, 600_000);
+
+test('Kafka is slow: what was answered with 200 is there, nobody gets in who left, and nothing has to be restarted', async () => {
+  if (stack.pids['kafka'] === undefined) return; // in a container, which nobody here may pause
+  const pids = servicePids(await running.read());
+  const people = await Promise.all(Array.from({ length: 5 }, somebodyLeaves));
+  let over = false;
+  const slowing = (async () => {
+    while (!over) {
+      const goOn = await running.pause('kafka');
+      await delay(400);
+      goOn();
+      await delay(100);
+    }
+  })();
+  try {
+    for (const { webhook, goes } of people) {
+      await answersOfIngress(webhook, 200);
+      await becomes(goes.token, 'user_deprovisioned');
+    }
+  } finally {
+    over = true;
+    await slowing;
+  }
+  for (const leaving of people) await hasLeft(leaving);
+  for (const service of SERVICES) await isReady(service);
+  expect(servicePids(await running.read())).toEqual(pids);
+}, 600_000);
+
 async function somebodyLeaves(): Promise<Leaving> {
   const [goes, stays] = [await client.person(), await client.person()];
   for (const { token } of [goes, stays]) await becomes(token, 'active');
