@@ -77,7 +77,11 @@ const stateRecord: FuzzTarget = {
     if (record === undefined) return;
     if (record.kind === 'heartbeat') {
       const heartbeats = new Heartbeats();
-      heartbeats.take(0, record.data, 0);
+      for (let partition = 0; partition < Math.min(record.data.partitions, 3); partition++) {
+        heartbeats.take(partition, record.data, 0);
+      }
+      heartbeats.eventsRead(0, 12n);
+      heartbeats.applied();
       strictEqual(Number.isNaN(heartbeats.ageMs(0, 0)), false);
       return;
     }

@@ -56,6 +56,9 @@ export const revocationData = scopeStateData.extend({
 });
 export type RevocationData = z.infer<typeof revocationData>;
 
+/** partition → offset, both of Kafka's: an int64 does not fit into a number of JSON. */
+const offsets = z.record(z.string().regex(/^\d{1,10}$/), z.string().regex(/^\d{1,19}$/));
+
 /**
  * `data` of the heartbeat, of which there is one in each partition. Whoever has not read the newest one of every partition may
  * not know of a revocation; nor may who has not read `workos.events` up to `ends`, unless `applied` goes as far.
@@ -66,9 +69,9 @@ export const heartbeatData = z.object({
   /** How many partitions the state topic has, so that one that was added is missed before it is read. */
   partitions: z.number().int().min(1),
   /** partition of `workos.events` → offset: the effects of everything before it are on the state topic already. */
-  applied: z.record(z.string(), z.string()),
+  applied: offsets,
   /** partition of `workos.events` → offset: everything that Kafka had acknowledged by `at` stands before it. */
-  ends: z.record(z.string(), z.string()).default({}),
+  ends: offsets.default({}),
 });
 export type HeartbeatData = z.infer<typeof heartbeatData>;
 
