@@ -2,8 +2,9 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { Registry } from 'prom-client';
 import { KafkaClient } from '#kafka/client.js';
 import { BatchPublisher } from '#kafka/publisher.js';
-import { SecretHolders } from '#platform/api-key.guard.js';
+import { ApiKeys } from '#platform/api-key.guard.js';
 import type { Logger } from '#platform/logging.js';
+import { ownRoutes } from '#platform/own-routes.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import { ProviderRegistry } from '#providers/registry.js';
@@ -11,7 +12,7 @@ import { AnswerSigner } from './answer-signer.js';
 import type { VerificationConfig } from './config.js';
 import { Heartbeats } from './domain/heartbeats.js';
 import { RevocationView } from './domain/revocation-view.js';
-import { INTROSPECTION_CLIENTS, IntrospectionController } from './introspection.controller.js';
+import { introspectionRoutes } from './introspection-routes.js';
 import { fetchKeySet } from './keys/fetch-key-set.js';
 import { KeyStore } from './keys/key-store.js';
 import { ProviderKeys } from './keys/provider-keys.js';
@@ -20,8 +21,8 @@ import { VERIFICATION_OPEN_API } from './open-api.js';
 import { RefusalReporter } from './refusal-reporter.js';
 import { SignInReporter } from './sign-in-reporter.js';
 import { KnownScopes, ScopesController } from './scopes.controller.js';
+import { tokenRoutes } from './token-routes.js';
 import { TokenService } from './token-service.js';
-import { TokensController } from './tokens.controller.js';
 import { VerificationMetrics } from './verification-metrics.js';
 import { VerifiedCache } from './verified-cache.js';
 import { Verifier } from './verifier.js';
@@ -113,11 +114,16 @@ export class AppModule {
           }),
         }),
       ],
-      controllers: [TokensController, IntrospectionController, WellKnownController, ScopesController],
+      controllers: [WellKnownController, ScopesController],
       providers: [
-        { provide: TokenService, useValue: service },
+        ownRoutes(
+          [
+            ...tokenRoutes(service, new ApiKeys(config.apiKeys, apiKeys)),
+            ...introspectionRoutes(service, signer, config.introspectionClients),
+          ],
+          logger,
+        ),
         { provide: KnownScopes, useValue: { stateOf: view.stateOf, problem: staleness } },
-        { provide: INTROSPECTION_CLIENTS, useValue: new SecretHolders(config.introspectionClients) },
         { provide: AnswerSigner, useValue: signer },
         { provide: ServerMetadata, useValue: new ServerMetadata(config.introspectionIssuer, signer) },
         { provide: ProviderRegistry, useValue: providers },

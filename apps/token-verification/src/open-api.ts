@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { openApi } from '#platform/open-api.js';
 import { scopeQuery, scopeView } from './scopes.controller.js';
-import { verifyBody } from './tokens.controller.js';
+import { verifyBody } from './token-routes.js';
 
 const asOf = z.string().nullable().describe('The moment that the view is proved to have reached.');
 const verdict = z.union([

@@ -14,13 +14,18 @@ const REMEMBERED = 100_000;
 export class SignInReporter {
   private young = new Set<string>();
   private old = new Set<string>();
+  /** The same by the remembered token, which is found sooner. */
+  private tokens = new WeakSet<Verified>();
 
   constructor(
     private readonly publisher: Pick<BatchPublisher, 'publish'>,
     private readonly now: () => Date = () => new Date(),
   ) {}
 
-  seen({ provider, subject, claims }: Verified): void {
+  seen(verified: Verified): void {
+    if (this.tokens.has(verified)) return;
+    this.tokens.add(verified);
+    const { provider, subject, claims } = verified;
     const { userId, organizationId, sessionId } = subject;
     const key = `${provider.id} ${userId} ${sessionId ?? ''} ${organizationId ?? ''}`;
     if (this.young.has(key) || this.old.has(key)) return;
@@ -48,6 +53,7 @@ export class SignInReporter {
     this.publisher.publish(TOPICS.signIns, { key: userId, ...event }).catch(() => {
       this.young.delete(key);
       this.old.delete(key);
+      this.tokens = new WeakSet();
     });
   }
 

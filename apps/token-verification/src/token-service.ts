@@ -6,6 +6,9 @@ import type { SignInReporter } from './sign-in-reporter.js';
 import type { VerificationMetrics } from './verification-metrics.js';
 import { Problem } from '#platform/problem.js';
 
+/** The answer, where there is one. */
+export type Judged = Exclude<Verdict, { kind: 'unknown' }>;
+
 /** The one way to a verdict, for every route: counted, and a person who is seen for the first time is reported. */
 export class TokenService {
   constructor(
@@ -16,10 +19,15 @@ export class TokenService {
     private readonly metrics: VerificationMetrics,
   ) {}
 
-  /** Throws 503 `view_stale` or `keys_unavailable` where it cannot know. */
-  async judge(token: string): Promise<Exclude<Verdict, { kind: 'unknown' }>> {
+  /** At once, unless keys have to be fetched. Throws 503 `view_stale` or `keys_unavailable` where it cannot know. */
+  judge(token: string): Judged | Promise<Judged> {
     const startedAt = performance.now();
-    const verdict = await this.verifier.verify(token);
+    const verdict = this.verifier.verify(token);
+    if (verdict instanceof Promise) return verdict.then((later) => this.conclude(later, startedAt));
+    return this.conclude(verdict, startedAt);
+  }
+
+  private conclude(verdict: Verdict, startedAt: number): Judged {
     this.metrics.judged(verdict, performance.now() - startedAt);
     if (verdict.kind === 'unknown') throw unknown(verdict.code);
     if (verdict.kind === 'active') this.signIns.seen(verdict.verified);

@@ -15,6 +15,9 @@ export interface Verified {
   claims: Readonly<Record<string, unknown>>;
   /** As the rule looks at it. */
   access: Access;
+  /** What is answered about it, once it was; see answers.ts. */
+  answer?: string;
+  introspection?: string;
 }
 
 const MAX_CACHED_LENGTH = 4_096;

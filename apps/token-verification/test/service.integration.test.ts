@@ -455,6 +455,25 @@ test('verify asks for an API key, and for a token', async () => {
   expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, 'request_invalid']);
 });
 
+test.each([
+  ['no JSON', '{"token":', { status: 400, code: 'bad_request' }],
+  ['an empty body', '', { status: 400, code: 'request_invalid' }],
+  ['a list', '["token"]', { status: 400, code: 'request_invalid' }],
+  ['a token that is no text', '{"token":{"length":1}}', { status: 400, code: 'request_invalid' }],
+  ['more than is taken', JSON.stringify({ token: 'x'.repeat(1_100_000) }), { status: 413, code: 'body_too_large' }],
+])('verify refuses %s, and asks for the API key before it reads', async (_, body, expected) => {
+  const ask = (key: string): Promise<Response> =>
+    fetch(`${service.url}/v1/tokens/verify`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body,
+    });
+  const answer = await ask(API_KEY);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect({ status: answer.status, ...((await answer.json()) as object) }).toMatchObject(expected);
+  if (body.length < 1_000) expect((await ask('wrong')).status).toBe(401);
+});
+
 test('a restart while the source of keys is away: what was valid is, and unknown keys are unknown', async () => {
   await service.stopService();
   service.stopKeys();
