@@ -22,6 +22,12 @@ export interface Stack {
   pids: Record<string, number>;
 }
 
+export interface StartOptions {
+  brokers?: 1 | 3;
+  /** Settings of the stack and its services beside the ordinary ones. */
+  env?: Record<string, string>;
+}
+
 async function childrenOf(parent: number): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,ppid=']);
   const processes = stdout
@@ -60,7 +66,7 @@ export class TestStack {
   }
 
   /** Resolves once it is ready. Its ports are below what operating systems give to outgoing connections. */
-  async start({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Promise<Stack> {
+  async start({ brokers = 1, env: given = {} }: StartOptions = {}): Promise<Stack> {
     const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env;
     // Others may be started at the same moment; two that look for free ports from one on would find the same ones.
     // Not 10080: fetch and browsers refuse it (WHATWG Fetch, bad ports).
@@ -70,7 +76,7 @@ export class TestStack {
       ['--enable-source-maps', join(ROOT, 'dist/tools/stack/src/main.js'), '--no-demo', `--brokers=${brokers}`],
       {
         cwd: ROOT,
-        env: { ...env, RESCIND_LOCAL_DIR: this.dir, RESCIND_FIRST_PORT: firstPort, LOG_LEVEL: 'info' },
+        env: { ...env, RESCIND_LOCAL_DIR: this.dir, RESCIND_FIRST_PORT: firstPort, LOG_LEVEL: 'info', ...given },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );

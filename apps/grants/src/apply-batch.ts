@@ -20,6 +20,8 @@ export interface ApplyOptions {
   suspensionOf: (providerId: string) => SuspensionRule | undefined;
   limits: MarkingLimits;
   guardOf?: GuardOf;
+  /** Event id → the trace that goes on with what it changes. */
+  traceOf?: (eventId: string) => string | undefined;
 }
 
 export interface AppliedBatch extends ChangedScopes {
@@ -59,12 +61,12 @@ export async function applyBatch(
 function sourcedUpdates(
   events: readonly WorkOSEvent[],
   meaning: typeof effectsOf,
-  { suspensionOf }: ApplyOptions,
+  { suspensionOf, traceOf = () => undefined }: ApplyOptions,
 ): SourcedUpdate[] {
   return events.flatMap((event) =>
     meaning(event, suspensionOf(event.providerId)).map((update) => ({
       ...update,
-      source: { eventId: event.id, occurredAt: event.occurredAt, actor: null },
+      source: { eventId: event.id, occurredAt: event.occurredAt, actor: null, traceparent: traceOf(event.id) },
     })),
   );
 }

@@ -12,6 +12,7 @@ import { codeOf, isUnstorable } from '#platform/database-errors.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import type { MarkingWorker } from './marking-worker.js';
 import { readPosition } from './outbox.sql.js';
+import { tracesOf } from './traces.js';
 import type { Tx } from '#platform/sql.js';
 
 /** Then the batch is given back, and comes again. */
@@ -39,8 +40,14 @@ export class EventApplier {
   async apply(records: readonly ConsumedRecord[]): Promise<void> {
     const { topic, partition, offset } = records[0]!;
     const startedAt = performance.now();
-    const options = { suspensionOf: this.suspensionOf, limits: this.limits, guardOf: this.guardOf };
     const batch = decodeBatch(records);
+    const traces = tracesOf(batch.decoded);
+    const options = {
+      suspensionOf: this.suspensionOf,
+      limits: this.limits,
+      guardOf: this.guardOf,
+      traceOf: (eventId: string) => traces.of(eventId),
+    };
     // What an event means depends on its provider: one that is not known yet is waited for, with this partition alone.
     await this.providers.settle(new Set(batch.decoded.map(({ event }) => event.providerId)), PROVIDERS_TIMEOUT_MS);
     try {
@@ -48,6 +55,7 @@ export class EventApplier {
         await this.assertNotGoneBack(tx, records[0]!);
         return applyBatch(tx, records, options, batch);
       });
+      traces.end();
       this.positions.set(`${topic}/${partition}`, BigInt(records.at(-1)!.offset) + 1n);
       if (applied.deferred.length > 0) this.marking.wake();
       const durationMs = performance.now() - startedAt;
@@ -76,6 +84,7 @@ export class EventApplier {
         );
       }
     } catch (error) {
+      traces.end('not committed');
       if (error instanceof StartAgainAt) {
         this.logger.warn(
           { topic, partition, applied_up_to: error.offset },

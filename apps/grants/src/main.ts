@@ -3,6 +3,7 @@ import { loadConfig } from '#platform/config.js';
 import { createLogger } from '#platform/logging.js';
 import { createRegistry } from '#platform/metrics.js';
 import { createService, listen, main, type ServeOptions, stopOnSignal } from '#platform/serve.js';
+import { startTracing } from '#platform/tracing.js';
 import { AppModule } from './app.module.js';
 import { grantsConfig } from './config.js';
 import { Lifetime } from './lifetime.js';
@@ -10,6 +11,7 @@ import { Lifetime } from './lifetime.js';
 await main(async () => {
   const config = loadConfig(grantsConfig, process.env);
   const logger = createLogger('grants', config.logLevel);
+  await startTracing('grants', logger);
   const options: ServeOptions = { ...config, logger };
   const app = await createService(AppModule.forRoot(config, logger, createRegistry('grants')), options);
   app.connectMicroservice({ strategy: app.get(KafkaBatchServer) });

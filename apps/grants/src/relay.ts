@@ -5,6 +5,7 @@ import type { FencedProducer } from '#kafka/fenced-producer.js';
 import { heartbeatRecords } from './domain/announcements.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import { deleteSent, OUTBOX_CHANNEL, type Progress, readOutbox, readProgress } from './outbox.sql.js';
+import { traced } from './traces.js';
 
 /** All that anything puts into the outbox for; `workos.events`: what was set aside and is sent again. */
 export const RELAYED_TOPICS: readonly Topic[] = [
@@ -111,7 +112,9 @@ export class Relay {
     while (!isDue()) {
       const rows = await readOutbox(connection, upTo, chunk);
       if (rows.length === 0) return;
-      await this.producer.sendAll(rows);
+      const { records, end } = traced(rows);
+      await this.producer.sendAll(records);
+      end();
       await deleteSent(
         connection,
         rows.map(({ id }) => id),

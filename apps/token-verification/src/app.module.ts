@@ -13,6 +13,7 @@ import type { VerificationConfig } from './config.js';
 import { Heartbeats } from './domain/heartbeats.js';
 import { RevocationView } from './domain/revocation-view.js';
 import { introspectionRoutes } from './introspection-routes.js';
+import { FirstRefusals } from './first-refusals.js';
 import { fetchKeySet } from './keys/fetch-key-set.js';
 import { KeyStore } from './keys/key-store.js';
 import { ProviderKeys } from './keys/provider-keys.js';
@@ -53,7 +54,9 @@ export class AppModule {
       scopes: () => view.size,
       keysAgeMs: () => keys.oldestAgeMs(Date.now()),
     });
+    const firstRefusals = new FirstRefusals();
     const feed = new ViewFeed({
+      firstRefusals,
       client,
       view,
       heartbeats,
@@ -86,6 +89,7 @@ export class AppModule {
       heartbeats,
       new SignInReporter(publisher),
       new RefusalReporter(publisher),
+      firstRefusals,
       metrics,
     );
     return {

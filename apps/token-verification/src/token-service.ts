@@ -1,6 +1,7 @@
 import type { Verdict } from './verifier.js';
 import type { Verifier } from './verifier.js';
 import type { Heartbeats } from './domain/heartbeats.js';
+import type { FirstRefusals } from './first-refusals.js';
 import type { RefusalReporter } from './refusal-reporter.js';
 import type { SignInReporter } from './sign-in-reporter.js';
 import type { VerificationMetrics } from './verification-metrics.js';
@@ -16,6 +17,7 @@ export class TokenService {
     private readonly heartbeats: Heartbeats,
     private readonly signIns: SignInReporter,
     private readonly refusals: RefusalReporter,
+    private readonly firstRefusals: FirstRefusals,
     private readonly metrics: VerificationMetrics,
   ) {}
 
@@ -31,7 +33,10 @@ export class TokenService {
     this.metrics.judged(verdict, performance.now() - startedAt);
     if (verdict.kind === 'unknown') throw unknown(verdict.code);
     if (verdict.kind === 'active') this.signIns.seen(verdict.verified);
-    else if (verdict.verified) this.refusals.refused(verdict.verified, verdict.reason);
+    else if (verdict.verified) {
+      this.refusals.refused(verdict.verified, verdict.reason);
+      this.firstRefusals.refused(verdict.verified.access.scopes, verdict.reason);
+    }
     return verdict;
   }
 

@@ -6,8 +6,9 @@ import type { KafkaClient } from '#kafka/client.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import type { Logger } from '#platform/logging.js';
-import { effectsOf, type SuspensionRule } from '#revocation/effects.js';
+import { effectsOf, type ScopeUpdate, type SuspensionRule } from '#revocation/effects.js';
 import type { Heartbeats } from './domain/heartbeats.js';
+import type { FirstRefusals } from './first-refusals.js';
 import type { RevocationView } from './domain/revocation-view.js';
 
 const MOST_KEPT = 10_000;
@@ -20,6 +21,8 @@ export interface ViewFeedParts {
   providerOf(providerId: string): { suspension: SuspensionRule | undefined } | undefined;
   logger: Logger;
   onSkipped(topic: string): void;
+  /** What is read again at a start belongs to no trace any more. */
+  firstRefusals?: FirstRefusals;
 }
 
 /**
@@ -94,8 +97,10 @@ export class ViewFeed {
       this.orSkip(record, (value) => {
         const { event } = decodeWorkOSRecord(value);
         const provider = this.parts.providerOf(event.providerId);
-        this.parts.view.takeUpdates(effectsOf(event, provider?.suspension));
+        const updates = effectsOf(event, provider?.suspension);
+        this.parts.view.takeUpdates(updates);
         if (provider === undefined && event.type === 'user.updated') this.keep(event);
+        return updates;
       });
     }
   }
@@ -119,9 +124,11 @@ export class ViewFeed {
   }
 
   /** What cannot be read is set aside by grants, for a person to look at; here it is counted. */
-  private orSkip(record: ConsumedRecord, take: (value: Buffer | null) => void): void {
+  private orSkip(record: ConsumedRecord, take: (value: Buffer | null) => readonly ScopeUpdate[] | void): void {
+    const { firstRefusals } = this.parts;
     try {
-      take(record.value);
+      if (this.caughtUp && firstRefusals) firstRefusals.taking(record, () => take(record.value));
+      else take(record.value);
     } catch (error) {
       if (!(error instanceof Rejected)) throw error;
       const { topic, partition, offset } = record;

@@ -10,6 +10,7 @@ import { Public } from '#platform/api-key.guard.js';
 import type { Logger } from '#platform/logging.js';
 import { Problem } from '#platform/problem.js';
 import { LOGGER } from '#platform/service.module.js';
+import { beginTrace, followTrace, type TraceSpan } from '#platform/tracing.js';
 import { type SigningSecret, verifySignature } from '#workos/signature.js';
 import { CONFIG, type IngressConfig } from './config.js';
 import { type Endpoint, EndpointDirectory } from './endpoint-directory.js';
@@ -54,6 +55,7 @@ export class WebhookController {
     const line: Record<string, unknown> = { request_id: request.id, bytes: body?.length ?? 0 };
     let outcome = 'stored';
     let providerId: string | undefined;
+    let span: TraceSpan | undefined;
     try {
       const endpoint = this.endpointOf(token);
       line['provider_id'] = providerId = endpoint.provider.id;
@@ -64,11 +66,17 @@ export class WebhookController {
       const envelope = readWorkOSEnvelope(body ?? EMPTY);
       line['event_id'] = envelope.id;
       line['event_type'] = envelope.type;
+      // Only what was proved to be the sender's is traced: nobody else can make work for the collector.
+      span = beginTrace('receive webhook', 'server', receivedAt);
+      if (span) line['trace_id'] = span.traceId;
+      const publishing = followTrace(span?.traceparent, 'publish workos.events', 'producer');
+      const headers = { 'content-type': CLOUD_EVENT_CONTENT_TYPE };
       await this.publisher.publish(TOPICS.workosEvents, {
         key: envelope.key,
         value: encodeWorkOSRecord(body ?? EMPTY, envelope, endpoint.provider, receivedAt),
-        headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
+        headers: publishing ? { ...headers, traceparent: publishing.traceparent } : headers,
       });
+      publishing?.end();
       this.activity.stored(providerId, secretId, receivedAt);
       return { received: true };
     } catch (error) {
@@ -82,6 +90,15 @@ export class WebhookController {
     } finally {
       const durationMs = Date.now() - receivedAt.getTime();
       this.metrics.delivered(outcome, durationMs);
+      span?.end(
+        {
+          'rescind.provider_id': providerId,
+          'rescind.event_id': line['event_id'] as string,
+          'rescind.event_type': line['event_type'] as string,
+          'rescind.outcome': outcome,
+        },
+        outcome === 'stored' ? undefined : outcome,
+      );
       this.logger.info({ ...line, outcome, duration_ms: durationMs }, 'delivery');
     }
   }

@@ -54,5 +54,11 @@ export const serviceSettings = {
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** How long in-flight work may take to end after SIGTERM, ms. */
   SHUTDOWN_TIMEOUT_MS: z.coerce.number().int().positive().default(8_000),
+  /** Where traces are sent (OTLP over HTTP, `/v1/traces` below it); not set: there are none. See tracing.ts. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** `name=value,…`; the exporter reads them itself. */
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
+  /** The share of the events that are traced. */
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
 };
 export type ServiceSettings = { [Key in keyof typeof serviceSettings]: z.output<(typeof serviceSettings)[Key]> };

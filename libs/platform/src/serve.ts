@@ -8,6 +8,7 @@ import { ConfigError } from './config.js';
 import { HealthController } from './health.js';
 import { type Logger, NestLogger } from './logging.js';
 import { type Problem, ProblemFilter, sendProblem } from './problem.js';
+import { stopTracing } from './tracing.js';
 
 export interface ServeOptions {
   logger: Logger;
@@ -108,7 +109,8 @@ export function stopOnSignal(app: NestFastifyApplication, options: ServeOptions)
       options.logger.error({ timeout_ms: options.shutdownTimeoutMs }, 'did not stop in time');
       process.exit(1);
     }, options.shutdownTimeoutMs);
-    app.close().then(
+    const closed = app.close().then(stopTracing);
+    closed.then(
       () => {
         clearTimeout(late);
         options.logger.info('stopped');

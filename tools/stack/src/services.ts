@@ -61,6 +61,7 @@ export function defineServices(
     RESCIND_ENCRYPTION_KEYS: `k1:${settings.encryptionKey}`,
     /** Development only: the sandbox's issuer is a loopback address. */
     RESCIND_ALLOW_LOCAL_HOSTS: 'true',
+    ...given('OTEL_EXPORTER_OTLP_ENDPOINT'),
   };
   return [
     define('portal', surroundings, {

@@ -31,16 +31,17 @@ const HEADERS = { 'content-type': Buffer.from(CLOUD_EVENT_CONTENT_TYPE) };
 export const MOST_GRANT_IDS = 1_000;
 
 /** The newest state of a scope; undefined where it can make nothing void, which nobody needs to be told. */
-export function stateRecord({ scope, after }: ScopeChange, now: Date): OutboxRecord | undefined {
+export function stateRecord({ scope, after, traceparent }: ScopeChange, now: Date): OutboxRecord | undefined {
   if (isHarmless(after)) return undefined;
   const data = stateToWire(scope, after);
   const id = digest(JSON.stringify(data));
-  return record(TOPICS.revocationState, data.scope, {
+  const event = {
     ...envelope(`state_${id}`, SCOPE_STATE_TYPE, now),
     subject: data.scope,
     providerid: scope.providerId,
     data,
-  });
+  };
+  return record(TOPICS.revocationState, data.scope, event, traceparent);
 }
 
 export interface Announcement {
@@ -64,15 +65,16 @@ export function announcement(step: Step, grantIds: readonly string[] | undefined
     ...(grantIds === undefined || grantIds.length > MOST_GRANT_IDS ? {} : { revoked_grant_ids: [...grantIds] }),
   };
   const id = digest(JSON.stringify([data.scope, source.eventId, data.occurred_at, reason]));
+  const event = {
+    ...envelope(`revocation_${id}`, REVOCATION_TYPE, now),
+    subject: data.scope,
+    providerid: scope.providerId,
+    data,
+  };
   return {
     data,
     actor: source.actor,
-    record: record(TOPICS.revocations, keyOf(scope), {
-      ...envelope(`revocation_${id}`, REVOCATION_TYPE, now),
-      subject: data.scope,
-      providerid: scope.providerId,
-      data,
-    }),
+    record: record(TOPICS.revocations, keyOf(scope), event, source.traceparent),
   };
 }
 
@@ -95,8 +97,10 @@ function envelope(id: string, type: string, now: Date): Omit<CloudEvent, 'data'>
   };
 }
 
-function record(topic: Topic, key: string, event: CloudEvent): OutboxRecord {
-  return { topic, key: Buffer.from(key), value: Buffer.from(JSON.stringify(event)), headers: HEADERS };
+/** @param traceparent stands with the row, so that the trace goes on whenever the relay comes to it */
+function record(topic: Topic, key: string, event: CloudEvent, traceparent?: string): OutboxRecord {
+  const headers = traceparent === undefined ? HEADERS : { ...HEADERS, traceparent: Buffer.from(traceparent) };
+  return { topic, key: Buffer.from(key), value: Buffer.from(JSON.stringify(event)), headers };
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);

@@ -15,6 +15,8 @@ export interface SourcedUpdate extends ScopeUpdate {
     actor: string | null;
     /** In their own words, where it was by hand. */
     note?: string;
+    /** The trace that it belongs to. */
+    traceparent?: string | undefined;
   };
 }
 
@@ -22,6 +24,8 @@ export interface ScopeChange {
   scope: Scope;
   before: ScopeState;
   after: ScopeState;
+  /** The trace of the update that changed it last. */
+  traceparent?: string | undefined;
 }
 
 /** One closing, with the scope it belongs to and who did it. */
@@ -61,7 +65,7 @@ export function fold(stored: ReadonlyMap<ScopeKey, ScopeState>, updates: readonl
       closings.push({ ...closing, scope, kind: scope.kind, closedAt, actor: update.source.actor });
     }
     if (sameState(before, after)) continue;
-    changes.set(key, { scope, before: known?.before ?? before, after });
+    changes.set(key, { scope, before: known?.before ?? before, after, traceparent: update.source.traceparent });
     const advanced = after.closedAt > before.closedAt || after.tokensBefore > before.tokensBefore;
     steps.push({ update, before, after, ends: update.reason !== null && advanced });
   }

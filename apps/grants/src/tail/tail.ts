@@ -7,6 +7,7 @@ import { encodeWorkOSRecord, KNOWN_TYPES, readWorkOSEnvelope } from '#contracts/
 import type { BatchPublisher } from '#kafka/publisher.js';
 import type { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
+import { beginTrace } from '#platform/tracing.js';
 import { backOffMs } from '#platform/until-done.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import { type WorkOSApi, WorkOSApiError, type WorkOSApiEvent } from '#workos/api-client.js';
@@ -175,7 +176,14 @@ export class Tail {
     const found = events
       .filter(({ id }) => unknown.has(id))
       .map((event) => recordOf(event, provider, readUpTo, new Date()));
-    await Promise.all(found.map(({ key, value }) => publisher.publish(TOPICS.workosEvents, { key, value })));
+    await Promise.all(
+      found.map(async ({ id, key, value }) => {
+        const span = beginTrace('find event', 'producer');
+        const headers = span && { headers: { traceparent: span.traceparent } };
+        await publisher.publish(TOPICS.workosEvents, { key, value, ...headers });
+        span?.end({ 'rescind.event_id': id, 'rescind.provider_id': provider.id });
+      }),
+    );
     await database.transaction((tx) => insertPending(tx, provider.id, found));
     metrics.foundByTail(provider.id, found.length);
     return found.length;
