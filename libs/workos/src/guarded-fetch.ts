@@ -40,6 +40,8 @@ export interface GuardedFetchOptions {
   /** Default 256 KiB. */
   maxBytes?: number;
   signal?: AbortSignal;
+  /** Left out: a GET. */
+  post?: { body: string; headers: Readonly<Record<string, string>> };
   /** All addresses of a host. The system's, but in tests. */
   resolve?: (host: string) => Promise<HostAddress[]>;
 }
@@ -52,7 +54,7 @@ export interface FetchedAnswer {
 }
 
 /**
- * GET of a URL that a person pasted, so that it cannot be turned against our own network: https alone, no user in it, no
+ * GET of a URL that a person pasted (or a POST to it), so that it cannot be turned against our own network: https alone, no user in it, no
  * redirects, bounded in time and size. The host is resolved once, and the connection goes to just the address that was
  * checked, so a name that means something else a moment later (DNS rebinding) gains nothing. Throws {@link FetchRefused}.
  */
@@ -62,7 +64,7 @@ export async function guardedFetch(given: string, options: GuardedFetchOptions):
   try {
     const url = readUrl(given, options.allowLocalHosts);
     const address = await unlessAborted(signal, addressOf(url, options));
-    return await get(url, address, options.maxBytes ?? 256 * 1024, signal);
+    return await ask(url, address, options, signal);
   } catch (error) {
     if (error instanceof FetchRefused) throw error;
     if (signal.aborted) throw new FetchRefused('timeout', { cause: error });
@@ -124,10 +126,10 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
   }
 }
 
-function get(
+function ask(
   url: URL,
   { address, family }: HostAddress,
-  maxBytes: number,
+  { maxBytes = 256 * 1024, post }: GuardedFetchOptions,
   signal: AbortSignal,
 ): Promise<FetchedAnswer> {
   // Whatever the host is called, this is where the connection goes; TLS still proves the name.
@@ -137,7 +139,7 @@ function get(
     const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(
       url,
       {
-        method: 'GET',
+        method: post ? 'POST' : 'GET',
         agent: false,
         lookup,
         signal,
@@ -146,6 +148,7 @@ function get(
           accept: 'application/json, application/jwk-set+json',
           'accept-encoding': 'identity',
           'user-agent': 'rescind',
+          ...(post ? { ...post.headers, 'content-length': String(Buffer.byteLength(post.body)) } : {}),
         },
       },
       (response) => {
@@ -171,7 +174,7 @@ function get(
       },
     );
     request.on('error', reject);
-    request.end();
+    request.end(post?.body);
   });
 }
 
