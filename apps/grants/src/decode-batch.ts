@@ -44,8 +44,8 @@ function assertStorableIds(event: WorkOSEvent): void {
 
 function idsOf(event: WorkOSEvent): string[] {
   if (event.type === 'unknown') return [event.name];
-  const { id, user_id, organization_id } = event.data as Record<string, string | null | undefined>;
-  return [id, user_id, organization_id].filter((value) => typeof value === 'string');
+  const { id, user_id, organization_id, session_id } = event.data as Record<string, string | null | undefined>;
+  return [id, user_id, organization_id, session_id].filter((value) => typeof value === 'string');
 }
 
 /** Whom an event is about, as far as it says so. */
@@ -64,6 +64,7 @@ export function subjectOf(event: WorkOSEvent): { userId: string | null; organiza
     case 'organization_membership.deleted':
     case 'session.created':
     case 'session.revoked':
+    case 'signal.received':
       return { userId: event.data.user_id ?? null, organizationId: event.data.organization_id ?? null };
     case 'unknown':
       return { userId: null, organizationId: null };

@@ -234,7 +234,7 @@ describe('the law, in the memory of token-verification', () => {
       fc.property(histories(), (history) => {
         const view = new RevocationView();
         const unknown = history.filter(
-          ({ event }) => !/^(user|organization|organization_membership|session)\./.test(event),
+          ({ event }) => !/^(user|organization|organization_membership|session|signal)\./.test(event),
         );
         for (const event of unknown) feed(view, eventMessage(event));
         expect(view.size).toBe(0);

@@ -15,6 +15,7 @@ export const REASON_CODES = [
   'session_revoked',
   'organization_deleted',
   'reconciled',
+  'signal_received',
 ] as const;
 
 export type ReasonCode = (typeof REASON_CODES)[number];

@@ -37,8 +37,27 @@ const deletedMembership = membership.partial({ status: true });
 const organization = z.object({ id, name: optionalText });
 const session = z.object({ id, user_id: id.nullish(), organization_id: id.nullish() });
 const deletedOrganization = z.object({ id });
+/**
+ * Not from WorkOS: what another transmitter of Shared Signals has said, in our words. A user, an organization, both (the
+ * membership) or a session. `account_for_ever`, `account`: of a user, closed; `sessions`: what was issued until then is void.
+ */
+const receivedSignal = z
+  .object({
+    user_id: id.optional(),
+    organization_id: id.optional(),
+    session_id: id.optional(),
+    ends: z.enum(['account_for_ever', 'account', 'sessions']),
+  })
+  .refine(
+    ({ user_id, organization_id, session_id, ends }) =>
+      ends === 'sessions'
+        ? user_id !== undefined || organization_id !== undefined || session_id !== undefined
+        : user_id !== undefined && organization_id === undefined && session_id === undefined,
+    'names no scope that this can end',
+  );
 
 export type WorkOSUser = z.infer<typeof user>;
+export type ReceivedSignal = z.infer<typeof receivedSignal>;
 export type WorkOSMembership = z.infer<typeof membership>;
 
 const DATA_SCHEMAS = {
@@ -53,10 +72,13 @@ const DATA_SCHEMAS = {
   'organization.deleted': deletedOrganization,
   'session.created': session,
   'session.revoked': session,
+  'signal.received': receivedSignal,
 } as const;
 
 export type KnownType = keyof typeof DATA_SCHEMAS;
 export const KNOWN_TYPES = Object.keys(DATA_SCHEMAS) as KnownType[];
+/** Those that WorkOS sends; it does not like to be asked for others. */
+export const WORKOS_TYPES = KNOWN_TYPES.filter((type) => type !== 'signal.received');
 
 interface Common {
   /** WorkOS's id of the event, the same in every delivery and in the Events API. */
@@ -117,8 +139,9 @@ export const WORKOS_EVENT_TYPE_PREFIX = 'com.workos.';
 /**
  * How an event came into `workos.events` where it was not by webhook. `events-api`: the tail of WorkOS's Events API found it,
  * and no webhook had brought it. `reconciliation`: WorkOS never sent it, it states what a comparison with its lists has found.
+ * `signal`: another transmitter of Shared Signals said it.
  */
-export const VIAS = ['events-api', 'reconciliation'] as const;
+export const VIAS = ['events-api', 'reconciliation', 'signal'] as const;
 export type Via = (typeof VIAS)[number];
 
 /** A record of `workos.events`, read: the CloudEvent around it, and what WorkOS said. */

@@ -1,6 +1,6 @@
 import type { ReasonCode } from '#contracts/revocation.js';
 import { FOR_EVER, type Moment } from '#contracts/moment.js';
-import type { WorkOSEvent, WorkOSUser } from '#contracts/workos-event.js';
+import type { ReceivedSignal, WorkOSEvent, WorkOSUser } from '#contracts/workos-event.js';
 import type { Scope } from './scope.js';
 import { OPEN, type ScopeState } from './scope-state.js';
 
@@ -50,6 +50,8 @@ export function effectsOf(event: WorkOSEvent, suspension?: SuspensionRule): Scop
           'organization_deleted',
         ),
       ];
+    case 'signal.received':
+      return [signalEffect(event, event.data)];
     case 'user.created':
     case 'organization.created':
     case 'organization.updated':
@@ -57,6 +59,28 @@ export function effectsOf(event: WorkOSEvent, suspension?: SuspensionRule): Scop
     case 'unknown':
       return [];
   }
+}
+
+/**
+ * Another source may end access, and never open it: there is one state of a scope, and to open it would undo what others have
+ * closed. Of all sessions it voids the tokens that there are; they may sign in again.
+ */
+function signalEffect(event: WorkOSEvent, { user_id, organization_id, session_id, ends }: ReceivedSignal): ScopeUpdate {
+  const { providerId, occurredAt: at } = event;
+  if (session_id !== undefined) {
+    return close({ kind: 'session', providerId, sessionId: session_id }, FOR_EVER, event, 'signal_received');
+  }
+  if (ends !== 'sessions') {
+    const closedAt = ends === 'account_for_ever' ? FOR_EVER : at;
+    return close(user(providerId, user_id!), closedAt, event, 'signal_received');
+  }
+  const scope: Scope =
+    user_id === undefined
+      ? { kind: 'organization', providerId, organizationId: organization_id! }
+      : organization_id === undefined
+        ? user(providerId, user_id)
+        : membership(providerId, { user_id, organization_id });
+  return { scope, state: { ...OPEN, tokensBefore: at }, reason: 'signal_received' satisfies ReasonCode };
 }
 
 /** What an event that came in shadow mode would have done. */

@@ -115,7 +115,7 @@ describe('the law', () => {
     check(
       fc.property(histories(), (history) => {
         const known = history.filter(({ event }) =>
-          /^(user|organization|organization_membership|session)\./.test(event),
+          /^(user|organization|organization_membership|session|signal)\./.test(event),
         );
         expect(apply(new Map(), history)).toEqual(apply(new Map(), known));
       }),

@@ -71,6 +71,18 @@ const sessionEvent = fc
   .record({ name: fc.constantFrom('created', 'revoked'), id: fc.constantFrom(...SESSIONS), user_id: user })
   .map(({ name, id, user_id }): Draft => ({ event: `session.${name}`, data: { object: 'session', id, user_id } }));
 
+/** What another transmitter of Shared Signals has said. */
+const signalEvent = fc
+  .constantFrom<Record<string, unknown>[]>(
+    { user_id: USERS[0], ends: 'account_for_ever' },
+    { user_id: USERS[1], ends: 'account' },
+    { user_id: USERS[1], ends: 'sessions' },
+    { user_id: USERS[0], organization_id: ORGANIZATIONS[0], ends: 'sessions' },
+    { organization_id: ORGANIZATIONS[1], ends: 'sessions' },
+    { session_id: SESSIONS[1], ends: 'sessions' },
+  )
+  .map((data): Draft => ({ event: 'signal.received', data }));
+
 /** Types that we do not know, or that have no effect. */
 const otherEvent = fc
   .constantFrom('dsync.user.deleted', 'connection.deleted', 'nobody.knows.this')
@@ -81,6 +93,7 @@ const draft = fc.oneof(
   { weight: 3, arbitrary: userEvent },
   { weight: 2, arbitrary: sessionEvent },
   { weight: 1, arbitrary: organizationEvent },
+  { weight: 1, arbitrary: signalEvent },
   { weight: 1, arbitrary: otherEvent },
 );
 

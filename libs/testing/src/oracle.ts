@@ -24,6 +24,20 @@ export function isVoidByEvents(
       if ((data['metadata'] as Record<string, unknown>)['suspended'] === 'yes') lastClosing = Math.max(lastClosing, at);
       else lastOpening = Math.max(lastOpening, at);
     }
+    if (event === 'signal.received') {
+      const { user_id, organization_id, session_id, ends } = data;
+      const named = session_id
+        ? `session:${session_id}`
+        : user_id
+          ? organization_id
+            ? `membership:${user_id}:${organization_id}`
+            : `user:${user_id}`
+          : `org:${organization_id}`;
+      if (scope !== `${providerId}/${named}`) continue;
+      if (session_id || ends === 'account_for_ever') lastClosing = Infinity;
+      else if (ends === 'account') lastClosing = Math.max(lastClosing, at);
+      else lastRoleChange = Math.max(lastRoleChange, at);
+    }
     if (!event.startsWith('organization_membership.') || scope !== membership) continue;
     if (event.endsWith('.deleted')) lastClosing = Math.max(lastClosing, at);
     else if (data['status'] === 'inactive') lastClosing = Math.max(lastClosing, at);

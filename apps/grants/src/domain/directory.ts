@@ -138,6 +138,7 @@ export function directoryChanges(events: readonly WorkOSEvent[]): DirectoryChang
         );
         break;
       }
+      case 'signal.received':
       case 'unknown':
         break;
     }

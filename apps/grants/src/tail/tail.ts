@@ -3,7 +3,7 @@ import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { type Moment, parseTime } from '#contracts/moment.js';
 import { Rejected } from '#contracts/rejected.js';
 import { TOPICS } from '#contracts/topics.js';
-import { encodeWorkOSRecord, KNOWN_TYPES, readWorkOSEnvelope } from '#contracts/workos-event.js';
+import { encodeWorkOSRecord, readWorkOSEnvelope, WORKOS_TYPES } from '#contracts/workos-event.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
 import type { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
@@ -132,7 +132,7 @@ export class Tail {
       reading = asked.reading;
       let page;
       try {
-        page = await api.listEvents({ types: KNOWN_TYPES, ...asked.question });
+        page = await api.listEvents({ types: WORKOS_TYPES, ...asked.question });
       } catch (error) {
         if (!(error instanceof WorkOSApiError && error.status === 400 && reading.cursor !== null)) throw error;
         logger.warn({ provider_id: provider.id }, 'WorkOS does not know the cursor any more: reading on by time');
