@@ -1,0 +1,81 @@
+import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
+import type { KafkaClient } from '#kafka/client.js';
+import type { BatchPublisher } from '#kafka/publisher.js';
+import { ensureTopics } from '#kafka/topics.js';
+import type { Database } from '#platform/database.js';
+import type { Leader } from '#platform/leader.js';
+import type { Logger } from '#platform/logging.js';
+import { untilDone } from '#platform/until-done.js';
+import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
+import type { ProviderRegistry } from '#providers/registry.js';
+import type { SignalsConfig } from './config.js';
+import type { Signing } from './signing.js';
+
+export interface LifetimeParts {
+  client: KafkaClient;
+  database: Database;
+  signing: Signing;
+  providers: ProviderRegistry;
+  apiKeys: ApiKeyRegistry;
+  /** Of what others have said. */
+  publisher: BatchPublisher;
+  /** Of the sender. */
+  leader: Leader;
+}
+
+/** Starts without waiting for anybody, and goes to work when the database and Kafka are there. */
+export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+  private consuming = false;
+
+  constructor(
+    private readonly parts: LifetimeParts,
+    private readonly config: Pick<SignalsConfig, 'topics'>,
+    private readonly logger: Logger,
+  ) {}
+
+  /** @param consume begins to take batches; called once, when everything that they need is there */
+  start(consume: () => Promise<void>): void {
+    this.running = this.run(consume);
+  }
+
+  private async run(consume: () => Promise<void>): Promise<void> {
+    const { client, database, signing, providers, apiKeys, publisher, leader } = this.parts;
+    const { signal } = this.stopping;
+    const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
+    if (!(await until('prepare the database', () => database.start()))) return;
+    if (!(await until('seal with the current key', () => signing.reseal()))) return;
+    // What waits is sent also while Kafka is away.
+    leader.start();
+    const connected = await until('connect to Kafka', async () => {
+      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      void apiKeys.start();
+      void publisher.start();
+      await providers.start();
+    });
+    if (!connected) return;
+    await Promise.race([providers.ready, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
+    if (signal.aborted) return;
+    await consume();
+    this.consuming = true;
+  }
+
+  /** Why no records are being taken; undefined where they are. */
+  consumingProblem(): string | undefined {
+    return this.consuming ? undefined : 'has not begun to consume: the database, Kafka or the providers are missing';
+  }
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const { client, database, providers, apiKeys, publisher, leader } = this.parts;
+    await this.running;
+    await Promise.all([leader.stop(), publisher.close()]);
+    await Promise.all([providers.close(), apiKeys.close()]);
+    await client.close();
+    await database.close();
+  }
+}

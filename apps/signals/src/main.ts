@@ -1,0 +1,23 @@
+import { KafkaBatchServer } from '#kafka/batch-server.js';
+import { loadConfig } from '#platform/config.js';
+import { createLogger } from '#platform/logging.js';
+import { createRegistry } from '#platform/metrics.js';
+import { createService, listen, main, type ServeOptions, stopOnSignal } from '#platform/serve.js';
+import { AppModule } from './app.module.js';
+import { signalsConfig } from './config.js';
+import { Lifetime } from './lifetime.js';
+import { takeSets } from './set-bodies.js';
+
+await main(async () => {
+  const config = loadConfig(signalsConfig, process.env);
+  const logger = createLogger('signals', config.logLevel);
+  const options: ServeOptions = { ...config, logger };
+  const app = await createService(AppModule.forRoot(config, logger, createRegistry('signals')), options);
+  takeSets(app);
+  app.connectMicroservice({ strategy: app.get(KafkaBatchServer) });
+  stopOnSignal(app, options);
+  await listen(app, options);
+  app.get(Lifetime).start(async () => {
+    await app.startAllMicroservices();
+  });
+});

@@ -1,0 +1,103 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Kind } from './domain/signals.js';
+
+type Backlog = readonly { kind: string; pending: number; seconds: number; refused: number }[];
+
+/** What signals says of itself. */
+export class SignalsMetrics {
+  private readonly records: Counter;
+  private readonly queued: Counter;
+  private readonly unread: Counter;
+  private readonly deliveries: Counter<'kind' | 'outcome'>;
+  private readonly duration: Histogram<'kind'>;
+  private readonly received: Counter<'outcome'>;
+
+  /** @param backlog what waits now; undefined where that is not known */
+  constructor(registry: Registry, backlog: () => Promise<Backlog | undefined>) {
+    const registers = [registry];
+    this.records = new Counter({
+      name: 'rescind_signals_records_total',
+      help: 'Records of revocations and states that were taken in.',
+      registers,
+    });
+    this.queued = new Counter({
+      name: 'rescind_signals_queued_total',
+      help: 'Signals put into the queue of some receiver.',
+      registers,
+    });
+    this.unread = new Counter({
+      name: 'rescind_signals_records_unreadable_total',
+      help: 'Records that could not be read; a fault of ours.',
+      registers,
+    });
+    this.deliveries = new Counter({
+      name: 'rescind_signals_deliveries_total',
+      help: 'Tries to tell a receiver, by kind and outcome.',
+      labelNames: ['kind', 'outcome'],
+      registers,
+    });
+    this.duration = new Histogram({
+      name: 'rescind_signals_delivery_seconds',
+      help: 'How long receivers take to answer.',
+      labelNames: ['kind'],
+      buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+      registers,
+    });
+    this.received = new Counter({
+      name: 'rescind_signals_received_total',
+      help: 'SETs of other transmitters, by outcome: taken, no_effect, or the error of RFC 8935.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    const age = new Gauge({
+      name: 'rescind_signals_backlog_seconds',
+      help: 'How long the oldest signal has been waiting, by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    const refused = new Gauge({
+      name: 'rescind_signals_refused',
+      help: 'Signals that were set aside because their receiver refuses them, by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    new Gauge({
+      name: 'rescind_signals_backlog',
+      help: 'Signals that wait for their receiver, by kind.',
+      labelNames: ['kind'],
+      registers,
+      async collect() {
+        const now = await backlog();
+        if (!now) return;
+        for (const gauge of [this, age, refused]) gauge.reset();
+        for (const row of now) {
+          this.set({ kind: row.kind }, row.pending);
+          age.set({ kind: row.kind }, row.seconds);
+          refused.set({ kind: row.kind }, row.refused);
+        }
+      },
+    });
+  }
+
+  taken(records: number, queued: number): void {
+    this.records.inc(records);
+    this.queued.inc(queued);
+  }
+
+  unreadable(): void {
+    this.unread.inc();
+  }
+
+  tried(kind: Kind, outcome: string, durationMs: number): void {
+    this.deliveries.inc({ kind, outcome });
+    this.duration.observe({ kind }, durationMs / 1000);
+  }
+
+  acknowledged(count: number): void {
+    this.deliveries.inc({ kind: 'set_poll', outcome: 'delivered' }, count);
+  }
+
+  receivedSet(outcome: string): void {
+    this.received.inc({ outcome });
+  }
+}
