@@ -1,6 +1,7 @@
 import type { FuzzTarget } from '#testing/fuzz.js';
 import { discoveryTargets } from './discovery.js';
 import { recordTargets } from './records.js';
+import { setTargets } from './sets.js';
 import { tokenTargets } from './tokens.js';
 import { webhookTargets } from './webhooks.js';
 
@@ -10,4 +11,5 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   ...recordTargets,
   ...tokenTargets,
   ...discoveryTargets,
+  ...setTargets,
 ];
