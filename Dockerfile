@@ -1,4 +1,4 @@
-# One image for each service: docker build --target webhook-ingress|grants|token-verification|portal|workos-sandbox .
+# One image for each service: docker build --target webhook-ingress|grants|token-verification|portal|signals|workos-sandbox .
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -42,6 +42,10 @@ FROM service AS portal
 COPY --from=build /app/dist/apps/portal dist/apps/portal
 COPY --from=build /app/dist/apps/console dist/apps/console
 CMD ["node", "--enable-source-maps", "dist/apps/portal/src/main.js"]
+
+FROM service AS signals
+COPY --from=build /app/dist/apps/signals dist/apps/signals
+CMD ["node", "--enable-source-maps", "dist/apps/signals/src/main.js"]
 
 # For demonstration and tests alone.
 FROM service AS workos-sandbox

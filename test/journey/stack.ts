@@ -12,6 +12,7 @@ export interface Stack {
   webhookIngress: string;
   grants: string;
   tokenVerification: string;
+  signals: string;
   sandbox: string;
   kafkaBrokers: string;
   databaseUrl: string;

@@ -49,6 +49,7 @@ export async function secondReplicas(stack: Stack, running: TestStack, root: str
     webhookIngress: await freePort(),
     grants: await freePort(),
     tokenVerification: await freePort(),
+    signals: await freePort(),
     sandbox: 0,
   };
   const { kafkaBrokers, databaseUrl } = stack;

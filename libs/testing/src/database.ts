@@ -24,13 +24,19 @@ export interface RoleUrls {
   migrator: string;
   grants: string;
   portal: string;
+  signals: string;
 }
 
 /** Makes the roles just as an installation does, by `deploy/postgres/roles.sql`; `url` must be of a superuser. */
 export async function withRoles(url: string): Promise<RoleUrls> {
   const roles = await readFile(new URL('../../../deploy/postgres/roles.sql', import.meta.url), 'utf8');
   const password = 'of-the-tests-alone';
-  const names = { migrator: 'rescind_migrator', grants: 'rescind_grants', portal: 'rescind_portal' };
+  const names = {
+    migrator: 'rescind_migrator',
+    grants: 'rescind_grants',
+    portal: 'rescind_portal',
+    signals: 'rescind_signals',
+  };
   // Roles belong to the server, which other tests use at the same time.
   const maintenance = new URL(url);
   maintenance.pathname = '/postgres';
@@ -44,7 +50,12 @@ export async function withRoles(url: string): Promise<RoleUrls> {
     await client.end();
   }
   const of = (user: string): string => Object.assign(new URL(url), { username: user, password }).href;
-  return { migrator: of(names.migrator), grants: of(names.grants), portal: of(names.portal) };
+  return {
+    migrator: of(names.migrator),
+    grants: of(names.grants),
+    portal: of(names.portal),
+    signals: of(names.signals),
+  };
 }
 
 async function onServer(url: string, sql: string): Promise<void> {

@@ -26,6 +26,7 @@ const SETTINGS: Record<string, string> = {
   grants: 'grantsConfig',
   'token-verification': 'verificationConfig',
   portal: 'portalConfig',
+  signals: 'signalsConfig',
 };
 const settingsOf = async (service: string): Promise<z.ZodType | undefined> => {
   const name = SETTINGS[service];

@@ -23,6 +23,7 @@ export interface StackFile {
   webhookIngress: string;
   grants: string;
   tokenVerification: string;
+  signals: string;
   sandbox: string;
   kafkaBrokers: string;
   databaseUrl: string;

@@ -8,6 +8,7 @@ export const DEFAULT_PORTS = {
   webhookIngress: 3001,
   grants: 3002,
   tokenVerification: 3003,
+  signals: 3004,
   sandbox: 3010,
 };
 export type ServiceName = keyof typeof DEFAULT_PORTS;
@@ -24,6 +25,7 @@ const ENTRY: Record<ServiceName, string> = {
   webhookIngress: 'apps/webhook-ingress/src/main.js',
   grants: 'apps/grants/src/main.js',
   tokenVerification: 'apps/token-verification/src/main.js',
+  signals: 'apps/signals/src/main.js',
   sandbox: 'tools/workos-sandbox/src/main.js',
 };
 
@@ -90,6 +92,7 @@ export function defineServices(
       KEYS_DIR: join(dir, 'data', 'keys'),
       ...given('MAX_STALENESS_MS'),
     }),
+    define('signals', surroundings, { ...common, DATABASE_URL: databaseUrl, SIGNALS_ISSUER: urlOf(ports.signals) }),
   ];
 }
 

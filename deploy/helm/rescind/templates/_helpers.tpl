@@ -45,6 +45,11 @@ capabilities: { drop: [ALL] }
       key: {{ .key }}
 {{- end -}}
 
+{{/* Whether a service is part of this installation: signals is where it has a name. */}}
+{{- define "rescind.installed" -}}
+{{- if or (ne .service "signals") .root.Values.signals.issuer }}true{{ end -}}
+{{- end -}}
+
 {{/* The settings of one service; names as its config.ts reads them. */}}
 {{- define "rescind.env" -}}
 {{- $values := .root.Values -}}
@@ -86,7 +91,7 @@ capabilities: { drop: [ALL] }
 {{- with $values.secret }}
 {{ include "rescind.secretEnv" (dict "name" "RESCIND_API_KEYS" "secret" .name "key" .keys.apiKeys) }}
 {{ include "rescind.secretEnv" (dict "name" "RESCIND_ENCRYPTION_KEYS" "secret" .name "key" .keys.encryptionKeys) }}
-{{- if has $.service (list "grants" "portal") }}
+{{- if has $.service (list "grants" "portal" "signals") }}
 {{ include "rescind.secretEnv" (dict "name" "DATABASE_URL" "secret" .name "key" (index .keys (printf "%sDatabaseUrl" $.service) | default .keys.databaseUrl)) }}
 - name: DATABASE_EXCESS_RIGHTS
   value: {{ $values.postgres.excessRights }}
@@ -136,6 +141,10 @@ capabilities: { drop: [ALL] }
 - name: PUBLIC_URL
   value: {{ $values.portal.publicUrl | quote }}
 {{- end }}
+{{- end }}
+{{- if eq .service "signals" }}
+- name: SIGNALS_ISSUER
+  value: {{ $values.signals.issuer | quote }}
 {{- end }}
 {{- if $values.trustedProxies }}
 - name: TRUSTED_PROXIES
