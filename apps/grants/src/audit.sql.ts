@@ -71,3 +71,40 @@ export function readAudit(
     ],
   );
 }
+
+/** All that belongs to somebody, as subjects of the audit: $1 a user's id, $2 providers. */
+const SUBJECTS_OF_PERSON = `
+  select p || '/user:' || $1 as subject from unnest($2::text[]) p
+  union select scope_key from scopes where user_id = $1 and provider_id = any($2)
+  union select provider_id || '/membership:' || user_id || ':' || organization_id
+    from memberships where user_id = $1 and provider_id = any($2)
+  union select provider_id || '/org:' || organization_id from memberships where user_id = $1 and provider_id = any($2)
+  union select provider_id || '/session:' || id from sessions where user_id = $1 and provider_id = any($2)
+  union select unnest(array[
+      id,
+      provider_id || '/org:' || organization_id,
+      provider_id || '/membership:' || user_id || ':' || organization_id,
+      provider_id || '/session:' || session_id])
+    from grants where user_id = $1 and provider_id = any($2)`;
+
+/**
+ * What was done to somebody: to themselves, to their organizations, memberships, sessions and grants. Newest first, before an
+ * id. Each subject is asked for its own newest rows, so the size of the audit does not matter.
+ */
+export function readAuditOfPerson(
+  tx: Tx,
+  person: { userId: string; providerIds: readonly string[] },
+  page: { before: string | undefined; limit: number },
+): Promise<AuditRow[]> {
+  return rowsOf(
+    tx,
+    `select a.*, c.seq, c.hash from (
+       select own.* from (${SUBJECTS_OF_PERSON}) s
+       cross join lateral (
+         select * from audit where subject = s.subject and ($3::bigint is null or id < $3) order by id desc limit $4
+       ) own
+       order by own.id desc limit $4
+     ) a left join audit_chain c on c.audit_id = a.id order by a.id desc`,
+    [person.userId, person.providerIds, page.before ?? null, page.limit],
+  );
+}

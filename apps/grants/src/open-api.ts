@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { scopeStateData } from '#contracts/revocation.js';
 import { openApi, type Operation } from '#platform/open-api.js';
 import { accessAnswer, accessQuestion } from './access.controller.js';
-import { auditQuery, auditView } from './audit.controller.js';
+import { auditQueryFields, auditView } from './audit.controller.js';
 import { decision, tripQuery, tripView } from './guard-trips.controller.js';
 import { canaryView } from './canary/canary.controller.js';
 import { certificateView, missedWebhookQuery, missedWebhookView } from './completeness/completeness.controller.js';
@@ -248,6 +248,6 @@ export const GRANTS_OPEN_API = openApi(
       responses: ok('What came of them.', canaryView),
       problems: AWAY,
     },
-    list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQuery, auditView),
+    list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQueryFields, auditView),
   ],
 );

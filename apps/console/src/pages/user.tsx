@@ -434,7 +434,8 @@ function RevocationsOf({ user }: { user: UserDetails }) {
 }
 
 function AuditOf({ user }: { user: UserDetails }) {
-  const list = useList<Audit>(`${GRANTS}/audit`, { subject: `${user.provider_id}/user:${user.id}` });
+  const { id: user_id, provider_id } = user;
+  const list = useList<Audit>(`${GRANTS}/audit`, { user_id, provider_id });
   return (
     <List
       list={list}
