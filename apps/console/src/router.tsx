@@ -53,6 +53,12 @@ const user = createRoute({
   validateSearch: textFilters('provider_id', 'tab'),
   component: lazyRouteComponent(() => import('./pages/user.js'), 'UserPage'),
 });
+const receipt = createRoute({
+  getParentRoute,
+  path: '/users/$userId/receipt',
+  validateSearch: textFilters('provider_id', 'organization_id'),
+  component: lazyRouteComponent(() => import('./pages/receipt.js'), 'ReceiptPage'),
+});
 const grants = createRoute({
   getParentRoute,
   path: '/grants',
@@ -163,6 +169,7 @@ const routeTree = root.addChildren([
   live,
   users,
   user,
+  receipt,
   grants,
   grant,
   revocations,

@@ -396,3 +396,74 @@ export interface Difference {
   event_id: string | null;
   repaired_at: Moment;
 }
+
+/** `GET /v1/users/<id>/receipt` of the portal. */
+export interface ReceiptAnswer {
+  jws: string;
+  receipt: OpenReceipt | VoidReceipt;
+}
+
+interface ReceiptAbout {
+  user_id: string;
+  organization_id: string | null;
+  as_of: string;
+  completeness: {
+    status: 'complete' | 'behind' | 'unknown' | 'not_configured';
+    complete_from: Moment;
+    complete_up_to: Moment;
+    problem?: string;
+  };
+}
+
+export interface OpenReceipt extends ReceiptAbout {
+  standing: 'open';
+  active_grants: number;
+}
+
+interface KafkaPlace {
+  topic: string;
+  partition: number;
+  offset: string;
+}
+
+export interface VoidReceipt extends ReceiptAbout {
+  standing: 'void';
+  scopes: ScopeState[];
+  closings: {
+    scope: string;
+    event: {
+      id: string;
+      type: string;
+      occurred_at: Moment;
+      received_at: Moment;
+      applied_at: string;
+      via: string;
+      record: KafkaPlace;
+    } | null;
+    by: string | null;
+    announced: { id: string; committed_at: string; published: (KafkaPlace & { at: string }) | null }[];
+  }[];
+  grants: {
+    total: number;
+    listed: {
+      id: string;
+      resource: string;
+      scopes: string[];
+      granted_at: string;
+      void_since: string;
+      reason: string;
+      source_event_id: string | null;
+    }[];
+  };
+  sessions: {
+    total: number;
+    listed: {
+      id: string;
+      last_seen_at: Moment;
+      void_since: string;
+      reason: string;
+      source_event_id: string | null;
+    }[];
+  };
+  audit: { size: number; root: string; head: { hash: string }; rows: { seq: string }[] };
+}

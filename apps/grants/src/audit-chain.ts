@@ -1,39 +1,11 @@
-import { createHash } from 'node:crypto';
+import { type AuditFields, chainHash } from '#proof/audit-row.js';
 import { SEAL_LOCK } from './grants-schema.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
-/** As the database writes it down, so that it comes back the same: the time in seconds, the detail as text. */
-interface SealedFields {
-  id: string;
-  at: string;
-  actor: string;
-  action: string;
-  provider_id: string | null;
-  subject: string;
-  reason: string | null;
-  source_event_id: string | null;
-  detail: string | null;
-}
-
-const FIELDS = `a.id, extract(epoch from a.at)::text as at, a.actor, a.action, a.provider_id, a.subject, a.reason,
+/** The columns of {@link AuditFields}, of a table `a`. */
+export const FIELDS = `a.id, extract(epoch from a.at)::text as at, a.actor, a.action, a.provider_id, a.subject, a.reason,
   a.source_event_id, a.detail::text as detail`;
-const GENESIS: Buffer = Buffer.alloc(32);
-
-/** The hash of a row: SHA-256 over the hash before it and the row in canonical JSON. */
-export function chainHash(before: Buffer, row: SealedFields): Buffer {
-  const canonical = JSON.stringify([
-    row.id,
-    row.at,
-    row.actor,
-    row.action,
-    row.provider_id,
-    row.subject,
-    row.reason,
-    row.source_event_id,
-    row.detail,
-  ]);
-  return createHash('sha256').update(before).update(canonical).digest();
-}
+export const GENESIS: Buffer = Buffer.alloc(32);
 
 /**
  * Adds rows to the chain in the order of their ids, as far as they have committed. Batches do not wait for it: a row is
@@ -44,7 +16,7 @@ export async function sealAudit(tx: Tx, limit: number): Promise<number> {
     ...SEAL_LOCK,
   ]);
   if (!turn!.mine) return 0;
-  const rows = await rowsOf<SealedFields>(
+  const rows = await rowsOf<AuditFields>(
     tx,
     `select ${FIELDS} from audit_unsealed u join audit a on a.id = u.audit_id order by u.audit_id limit $1`,
     [limit],
@@ -114,7 +86,7 @@ export async function verifyAudit(tx: Tx, expected?: ChainHead): Promise<ChainRe
   const kept = await readHead(tx);
   let sawExpected = expected === undefined;
   for (;;) {
-    const rows = await rowsOf<SealedFields & { seq: string; audit_id: string; hash: Buffer; id: string | null }>(
+    const rows = await rowsOf<AuditFields & { seq: string; audit_id: string; hash: Buffer; id: string | null }>(
       tx,
       `select c.seq, c.audit_id, c.hash, ${FIELDS} from audit_chain c left join audit a on a.id = c.audit_id
        where c.seq > $1 order by c.seq limit $2`,

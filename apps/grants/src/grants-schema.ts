@@ -5,6 +5,7 @@ import { AddReconciliation1795824100000 } from './migrations/1795824100000-add-r
 import { CreateGrants1767225600000 } from './migrations/1767225600000-create-grants.js';
 import { AddShadow1795737600002 } from './migrations/1795737600002-add-shadow.js';
 import { AddAuditHead1795737600003 } from './migrations/1795737600003-add-audit-head.js';
+import { AddReceipts1796169600000 } from './migrations/1796169600000-add-receipts.js';
 import { AddGuard1795737600001 } from './migrations/1795737600001-add-guard.js';
 
 /** The number of grants in the two-number keys of advisory locks. */
@@ -20,10 +21,19 @@ export const GRANTS_SCHEMA: DatabaseSchema = {
     AddTail1795824000000,
     AddReconciliation1795824100000,
     AddCanary1795824200000,
+    AddReceipts1796169600000,
   ],
   migrationLock: [LOCK_SPACE, 1],
   rights: {
-    appendOnly: ['audit', 'audit_chain', 'scope_closings', 'revocations', 'shadow_revocations'],
+    appendOnly: [
+      'audit',
+      'audit_chain',
+      'audit_tiles',
+      'scope_closings',
+      'revocations',
+      'announcement_records',
+      'shadow_revocations',
+    ],
     kept: ['scopes', 'grants', 'receipts', 'set_aside', 'audit_head', 'guard_trips'],
   },
 };

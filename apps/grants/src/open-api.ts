@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { scopeStateData } from '#contracts/revocation.js';
 import { openApi, type Operation } from '#platform/open-api.js';
+import { receiptFacts } from '#proof/receipt.js';
 import { accessAnswer, accessQuestion } from './access.controller.js';
 import { auditQueryFields, auditView } from './audit.controller.js';
 import { decision, tripQuery, tripView } from './guard-trips.controller.js';
@@ -10,6 +11,7 @@ import { eventQuery, eventView, eventWithBody } from './events.controller.js';
 import { grantView } from './grant-view.js';
 import { grantQuery, handRevocation, idempotencyKey, newGrant } from './grants.controller.js';
 import { pageOf } from './paging.js';
+import { receiptQuery } from './proof/proof.controller.js';
 import { reinstatementRequest, revocationQuery, revocationRequest, revocationView } from './revocations.controller.js';
 import {
   differenceQuery,
@@ -128,6 +130,20 @@ export const GRANTS_OPEN_API = openApi(
       query: oneProvider,
       responses: ok('The user.', userDetails),
       problems: { ...SELECTED, 404: ['user_unknown'], ...AWAY },
+    },
+    {
+      method: 'get',
+      path: '/v1/users/{id}/receipt',
+      operationId: 'getReceiptFacts',
+      summary: 'When and by what the access of somebody ended, with its place in the audit; the portal signs it',
+      query: receiptQuery,
+      responses: ok('What a receipt says. `standing` open: they still have access.', receiptFacts),
+      problems: {
+        ...SELECTED,
+        404: ['user_unknown'],
+        409: ['audit_damaged'],
+        503: ['database_unavailable', 'audit_not_sealed', 'audit_tree_growing'],
+      },
     },
     list(
       '/v1/set-aside',

@@ -65,9 +65,40 @@ export async function readOutbox(
   return (rows as OutboxRow[]).map((row) => ({ ...row, headers: headersFromJson(row.headers) }));
 }
 
-/** Kafka holds them. */
-export async function deleteSent(connection: Connection, ids: readonly string[]): Promise<void> {
-  await connection.query('delete from grants.outbox where id = any($1::bigint[])', [ids]);
+/** Where Kafka keeps an announcement. */
+export interface AnnouncementRecord {
+  /** Of the CloudEvent. */
+  eventId: string;
+  topic: string;
+  partition: number;
+  offset: string;
+}
+
+/** Kafka holds them, the announcements among them at these places. */
+export async function deleteSent(
+  connection: Connection,
+  ids: readonly string[],
+  announced: readonly AnnouncementRecord[],
+): Promise<void> {
+  const DELETE = 'delete from grants.outbox where id = any($1::bigint[])';
+  if (announced.length === 0) await connection.query(DELETE, [ids]);
+  else {
+    await connection.query(
+      `with sent as (${DELETE})
+       insert into grants.announcement_records (event_id, topic, partition, kafka_offset)
+       select * from unnest($2::text[], $3::text[], $4::int[], $5::bigint[]) on conflict do nothing`,
+      [
+        ids,
+        ...columns(
+          announced,
+          ({ eventId }) => eventId,
+          ({ topic }) => topic,
+          ({ partition }) => partition,
+          ({ offset }) => offset,
+        ),
+      ],
+    );
+  }
 }
 
 export interface Progress {

@@ -3,8 +3,17 @@ import { type Topic, TOPICS } from '#contracts/topics.js';
 import type { EndOffsets, Ends } from '#kafka/end-offsets.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import { heartbeatRecords } from './domain/announcements.js';
+import type { RecordPlace } from '#kafka/record.js';
 import type { GrantsMetrics } from './grants-metrics.js';
-import { deleteSent, OUTBOX_CHANNEL, type Progress, readOutbox, readProgress } from './outbox.sql.js';
+import {
+  type AnnouncementRecord,
+  deleteSent,
+  OUTBOX_CHANNEL,
+  type Progress,
+  type QueuedRecord,
+  readOutbox,
+  readProgress,
+} from './outbox.sql.js';
 import { traced } from './traces.js';
 
 /** All that anything puts into the outbox for; `workos.events`: what was set aside and is sent again. */
@@ -113,11 +122,12 @@ export class Relay {
       const rows = await readOutbox(connection, upTo, chunk);
       if (rows.length === 0) return;
       const { records, end } = traced(rows);
-      await this.producer.sendAll(records);
+      const places = await this.producer.sendAll(records);
       end();
       await deleteSent(
         connection,
         rows.map(({ id }) => id),
+        announcementRecords(rows, places),
       );
       this.metrics.published(rows);
       if (rows.length < chunk) return;
@@ -134,4 +144,14 @@ export class Relay {
       };
     });
   }
+}
+
+/** Where each announcement stands: it is kept for receipts. */
+function announcementRecords(rows: readonly QueuedRecord[], places: readonly RecordPlace[]): AnnouncementRecord[] {
+  return rows.flatMap(({ topic, value }, index) => {
+    const place = places[index];
+    if (topic !== TOPICS.revocations || value === null || place === undefined) return [];
+    const { id: eventId } = JSON.parse(value.toString('utf8')) as { id: string };
+    return [{ eventId, topic, ...place }];
+  });
 }

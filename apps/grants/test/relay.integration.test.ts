@@ -159,7 +159,7 @@ test('a former leader that does not know it yet cannot write what is older after
       if (batch.some(({ key }) => String(key) === 'fenced/user:1') && held === undefined) {
         await new Promise<void>((resolve) => (held = resolve)); // paused between reading and sending
       }
-      await former.sendAll(batch).catch((error: unknown) => {
+      return former.sendAll(batch).catch((error: unknown) => {
         refusal ??= error;
         throw error;
       });

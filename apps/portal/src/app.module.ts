@@ -54,6 +54,8 @@ import { ProvidersFileWatch } from './providers-file-watch.js';
 import { ProxyController, UPSTREAMS } from './proxy.controller.js';
 import { Publication } from './publication.js';
 import { WEBHOOK_ACTIVITY, WebhookController } from './webhook.controller.js';
+import { ReceiptController } from './receipt.controller.js';
+import { ReceiptSigner } from './receipt-keys.js';
 import { SecurityHeaders } from './security-headers.js';
 
 /** One for the whole installation: of all portals that there ever were, only the newest leader can write. */
@@ -97,6 +99,7 @@ export class AppModule {
     const signIn = new ProviderSignIn(database, config.encryptionKeys, config.upstreams.tokenVerification);
     const people = new People(database, config.encryptionKeys, config.upstreams.tokenVerification, signIn);
     const authentication = new PortalAuthentication(portalKeys, sessions, people, secure);
+    const signer = new ReceiptSigner(database, config.encryptionKeys, config.publicUrl ?? 'rescind-portal');
     const feed = new Feed(client, logger);
     const guards = new GuardWatch(
       config.upstreams.grants,
@@ -151,6 +154,7 @@ export class AppModule {
         AuthKitController,
         FeedController,
         ProxyController,
+        ReceiptController,
         ConsoleHealthController,
         ConsoleController,
       ],
@@ -173,6 +177,7 @@ export class AppModule {
         { provide: DEVICE_THROTTLE, useValue: new FailureThrottle({ ...THROTTLE, failures: 60 }) },
         { provide: SignInPublisher, useValue: new SignInPublisher(publisher, logger) },
         { provide: Sessions, useValue: sessions },
+        { provide: ReceiptSigner, useValue: signer },
         { provide: PortalAuthentication, useValue: authentication },
         { provide: FailureThrottle, useValue: new FailureThrottle(THROTTLE) },
         { provide: Feed, useValue: feed },
@@ -188,7 +193,20 @@ export class AppModule {
         {
           provide: Lifetime,
           useValue: new Lifetime(
-            { client, producer, database, leader, activity, feed, guards, keys: portalKeys, keyUses, publisher, file },
+            {
+              client,
+              producer,
+              database,
+              leader,
+              activity,
+              feed,
+              guards,
+              keys: portalKeys,
+              keyUses,
+              publisher,
+              signer,
+              file,
+            },
             config,
             logger,
           ),

@@ -17,7 +17,8 @@ export interface Change {
     | 'api_key_created'
     | 'api_key_revoked'
     | 'role_assigned'
-    | 'role_withdrawn';
+    | 'role_withdrawn'
+    | 'signing_key_made';
   /** Null: it is about no provider. */
   providerId: string | null;
   /** That it made of the provider. */

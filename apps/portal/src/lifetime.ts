@@ -7,12 +7,14 @@ import { ensureTopics } from '#kafka/topics.js';
 import type { Database } from '#platform/database.js';
 import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
+import { CannotUnseal } from '#providers/sealing.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyUses } from './access-key-uses.js';
 import type { PortalKeys } from './access-keys.js';
 import type { PortalConfig } from './config.js';
 import type { Feed } from './feed.js';
 import type { GuardWatch } from './feed-guards.js';
+import type { ReceiptSigner } from './receipt-keys.js';
 import { resealAll } from './reseal.js';
 import type { ProvidersFileWatch } from './providers-file-watch.js';
 
@@ -28,6 +30,7 @@ export interface LifetimeParts {
   keys: PortalKeys;
   keyUses: ApiKeyUses;
   publisher: BatchPublisher;
+  signer: ReceiptSigner;
   /** Where providers are declared in a file. */
   file: ProvidersFileWatch | undefined;
 }
@@ -55,7 +58,13 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
       untilDone(what, this.logger, this.stopping.signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
     await until('see whether somebody can administrate', async () => sayHowToBegin(await keys.setupToken()));
-    await until('seal with the current key', () => resealAll(database, this.config.encryptionKeys, this.logger));
+    await until('seal with the current key', async () => {
+      await resealAll(database, this.config.encryptionKeys, this.logger);
+      await this.parts.signer.reseal().catch((error: unknown) => {
+        if (!(error instanceof CannotUnseal)) throw error;
+        this.logger.error({ err: error }, 'the key that signs receipts cannot be opened, and stays as it is');
+      });
+    });
     this.following = file?.run(this.stopping.signal) ?? this.following;
     const connected = await until('connect to Kafka', async () => {
       for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');

@@ -12,6 +12,7 @@ import { callbackQuery, loginQuery } from './auth-kit.controller.js';
 import { changeQuery, changeView } from './changes.controller.js';
 import { discoverRequest, discoveryView } from './discovery.controller.js';
 import { newProvider, providerChange } from './provider-settings.js';
+import { jwksView, receiptQuery, receiptView, rotatedView } from './receipt.controller.js';
 import { providerView } from './provider-view.js';
 import { enabledWebhookView, pastedSecret, secretView, webhookView } from './webhook.controller.js';
 
@@ -507,6 +508,45 @@ export const PORTAL_OPEN_API = openApi(
         },
       },
       problems: { ...SESSION, 503: ['database_unavailable', 'feed_full'] },
+    },
+    {
+      method: 'get',
+      path: '/v1/users/{id}/receipt',
+      operationId: 'getReceipt',
+      summary:
+        'Signed proof of when and by what the access of somebody ended; Accept: application/jose for the JWS alone',
+      query: receiptQuery,
+      responses: { 200: { description: 'Signed with EdDSA, `typ: rescind-receipt+jwt`.', schema: receiptView } },
+      problems: {
+        400: ['request_invalid', 'provider_required'],
+        404: ['user_unknown'],
+        409: ['audit_damaged'],
+        502: ['grants_refused_portal', 'receipt_not_signed'],
+        503: [
+          'audit_not_sealed',
+          'audit_tree_growing',
+          'database_unavailable',
+          'grants_not_configured',
+          'grants_unavailable',
+        ],
+      },
+    },
+    {
+      method: 'get',
+      path: '/.well-known/jwks.json',
+      operationId: 'getSigningKeys',
+      summary: 'The public keys of receipts, every one that ever signed',
+      security: 'none',
+      responses: { 200: { description: 'A JWK Set (RFC 7517).', schema: jwksView } },
+      problems: AWAY,
+    },
+    {
+      method: 'post',
+      path: '/v1/signing-keys/rotate',
+      operationId: 'rotateSigningKey',
+      summary: 'Another key signs from now on; what the former ones have signed stays good',
+      responses: { 200: { description: 'The new key.', schema: rotatedView } },
+      problems: AWAY,
     },
   ],
 );

@@ -4,6 +4,7 @@ import { ConfirmClaimMappings1795910400000 } from './migrations/1795910400000-co
 import { AddSessions1795996800000 } from './migrations/1795996800000-add-sessions.js';
 import { AddApiKeys1795996900000 } from './migrations/1795996900000-add-api-keys.js';
 import { AddPeople1795997000000 } from './migrations/1795997000000-add-people.js';
+import { AddSigningKeys1796169700000 } from './migrations/1796169700000-add-signing-keys.js';
 import { CreatePortal1767225600000 } from './migrations/1767225600000-create-portal.js';
 
 /** The portal's number in the two-number keys of advisory locks. */
@@ -18,9 +19,10 @@ export const PORTAL_SCHEMA: DatabaseSchema = {
     AddSessions1795996800000,
     AddApiKeys1795996900000,
     AddPeople1795997000000,
+    AddSigningKeys1796169700000,
   ],
   migrationLock: [LOCK_SPACE, 1],
-  rights: { appendOnly: ['changes'], kept: ['identity_providers'] },
+  rights: { appendOnly: ['changes'], kept: ['identity_providers', 'signing_keys'] },
 };
 
 export const PUBLICATION_LOCK = { name: 'portal-publication', key: [LOCK_SPACE, 2] } as const;

@@ -5,9 +5,9 @@ import { within } from './backoff.js';
 import type { KafkaClient } from './client.js';
 import { Connections } from './connections.js';
 import { asError, BrokerUnavailable, brokerUnavailable, Fenced, protocolErrorOf } from './errors.js';
-import { byTopic, countingPartitioner, isStored, toMessage } from './partitioning.js';
+import { byTopic, countingPartitioner, isStored, placesOf, toMessage } from './partitioning.js';
 import { endedAtStart, type TopicPartitions } from './kafkajs-corrections.js';
-import type { OutgoingRecord } from './record.js';
+import type { OutgoingRecord, RecordPlace } from './record.js';
 
 export interface FencedProducerOptions {
   /** The same in every replica: of those who acquired it, only the newest can write. */
@@ -121,8 +121,9 @@ export class FencedProducer {
    * before the ones of the next call; a reader started from now on is not caught up without them.
    * Throws `Fenced` where a newer holder exists. Throws `BrokerUnavailable` where it is unknown whether they are committed,
    * and before `acquire`: make sure that you still lead, acquire again, send again.
+   * Answers where each of them stands.
    */
-  sendAll(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void> {
+  sendAll(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<RecordPlace[]> {
     const sent = this.sending.then(() => this.sendNow(records));
     this.sending = sent.catch(() => undefined);
     return sent;
@@ -143,10 +144,10 @@ export class FencedProducer {
     return true;
   }
 
-  private async sendNow(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<void> {
+  private async sendNow(records: readonly (OutgoingRecord & { topic: Topic })[]): Promise<RecordPlace[]> {
     if (this.fenced) throw this.fenced;
     const holder = this.holder ?? notAcquired();
-    if (records.length === 0) return;
+    if (records.length === 0) return [];
 
     let open: Transaction | undefined;
     try {
@@ -155,6 +156,7 @@ export class FencedProducer {
         this.commit(holder, records, (transaction) => (open = transaction)),
       );
       if (!done) throw new BrokerUnavailable(`not committed within ${this.deliveryTimeoutMs} ms`);
+      return done;
     } catch (error) {
       this.holder = undefined;
       const fenced = fencedBy(error);
@@ -174,10 +176,11 @@ export class FencedProducer {
     holder: Holder,
     records: readonly (OutgoingRecord & { topic: Topic })[],
     opened: (transaction: Transaction) => void,
-  ): Promise<true> {
+  ): Promise<RecordPlace[]> {
     const sent = records.map((record) => ({ topic: this.client.topic(record.topic), message: toMessage(record) }));
     const transaction = await holder.producer.transaction();
     opened(transaction);
+    let places: RecordPlace[];
     for (;;) {
       try {
         const acknowledged = await transaction.sendBatch({
@@ -186,6 +189,7 @@ export class FencedProducer {
           topicMessages: byTopic(sent),
         });
         if (!isStored(sent, acknowledged)) throw new BrokerUnavailable('not every partition has acknowledged');
+        places = placesOf(sent, acknowledged);
         break;
       } catch (error) {
         if (protocolErrorOf(error)?.type !== STILL_COMMITTING || this.holder !== holder) throw error;
@@ -194,7 +198,7 @@ export class FencedProducer {
     }
     if (this.holder !== holder) throw new BrokerUnavailable('given up');
     await transaction.commit();
-    return true;
+    return places;
   }
 
   private drop(): void {

@@ -1,5 +1,5 @@
 import kafkajs, { type ICustomPartitioner, type Message, type RecordMetadata } from 'kafkajs';
-import type { OutgoingRecord } from './record.js';
+import type { OutgoingRecord, RecordPlace } from './record.js';
 
 /**
  * The usual partitioner (murmur2 of the key), and the choice is kept on the message: a retry goes to the same partition, and
@@ -64,4 +64,20 @@ export function isStored(
       .map(({ topicName, partition }) => `${topicName}/${partition}`),
   );
   return sent.every(({ topic, message }) => partitions.has(`${topic}/${message.partition}`));
+}
+
+/** Where each of `sent` stands: those of one partition one behind the other, from the offset that was acknowledged. */
+export function placesOf(
+  sent: readonly { topic: string; message: Message }[],
+  acknowledged: readonly RecordMetadata[],
+): RecordPlace[] {
+  const next = new Map(
+    acknowledged.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, BigInt(baseOffset ?? -1)]),
+  );
+  return sent.map(({ topic, message }) => {
+    const key = `${topic}/${message.partition}`;
+    const offset = next.get(key)!;
+    next.set(key, offset + 1n);
+    return { partition: message.partition!, offset: String(offset) };
+  });
 }

@@ -13,6 +13,12 @@ export interface ConsumedRecord {
   timestamp: string;
 }
 
+/** Where a record came to stand. */
+export interface RecordPlace {
+  partition: number;
+  offset: string;
+}
+
 export interface OutgoingRecord {
   key: string | Buffer | null;
   /** Null removes the key from a compacted topic. */

@@ -44,9 +44,17 @@ test('writes all records of a call, over several topics and partitions, or none'
   const producer = producerOf();
   await producer.acquire();
   const values = Array.from({ length: 100 }, (_, i) => `value-${i}`);
-  await producer.sendAll([...records(...values), { topic: TOPICS.revocations, key: 'k', value: Buffer.from('told') }]);
+  const places = await producer.sendAll([
+    ...records(...values),
+    { topic: TOPICS.revocations, key: 'k', value: Buffer.from('told') },
+  ]);
   expect(await valuesOf()).toEqual(values.sort());
   expect((await readAll(client, TOPICS.revocations)).map(({ value }) => String(value))).toEqual(['told']);
+  const found = await readAll(client, TOPICS.revocationState);
+  values.forEach((_, i) => {
+    const { partition, offset } = found.find(({ key }) => String(key) === `value-${i}`)!;
+    expect(places[i]).toEqual({ partition, offset });
+  });
 });
 
 test('calls in a row keep their order, and calls at the same time queue up', async () => {

@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { diagnose, type Finding } from './diagnose.js';
 import { examine } from './doctor.js';
 import { ask, Ended, expectGood, get, type Installation, SERVICES } from './installation.js';
+import { sayVerdict, verifyReceipt } from './verify-receipt.js';
 
 export interface Options {
   user?: string | undefined;
@@ -10,6 +12,7 @@ export interface Options {
   session?: string | undefined;
   provider?: string | undefined;
   reason?: string | undefined;
+  keys?: string | undefined;
   yes: boolean;
   json: boolean;
   help: boolean;
@@ -161,6 +164,17 @@ const verifyToken: Command = async (installation, [given], options) => {
   return active ? 0 : 1;
 };
 
+/** 0 proved, 1 refused, 3 nobody vouches for the key, 4 they still have access. Asks nobody. */
+const verifyReceiptFile: Command = async (_, [path], options) => {
+  if (path === undefined) throw new Ended(2, 'Give a file: rescind verify-receipt receipt.json');
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Ended(2, `${path} cannot be read (${error.code}).`);
+  });
+  const verdict = await verifyReceipt(text, options.keys);
+  print(options, verdict, sayVerdict(verdict));
+  return verdict.code;
+};
+
 interface Revocation {
   id: string;
   announced_at: string;
@@ -218,6 +232,7 @@ const completion: Command = async (_, [shell]) => {
     '--session',
     '--provider',
     '--reason',
+    '--keys',
     '--yes',
     '--json',
     '--help',
@@ -233,6 +248,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   user,
   revoke,
   'verify-token': verifyToken,
+  'verify-receipt': verifyReceiptFile,
   tail,
   completion,
 };

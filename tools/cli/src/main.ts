@@ -11,12 +11,15 @@ export const HELP = `rescind: ask and steer an installation of Rescind
   rescind revoke --user|--organization|--session <id> --reason <why> [--yes]
                                        says what would end; with --yes it ends
   rescind verify-token [<token>]       is it good? Without one, reads stdin
+  rescind verify-receipt <file> [--keys <file or thumbprint>]
+                                       offline: does this receipt prove it?
   rescind tail                         follow revocations until Ctrl-C
   rescind completion bash              for: source <(rescind completion bash)
 
   --provider <id>  where several have it    --json  for programs    --help
 
-Exit: 0 yes or done; 1 no; 2 used wrongly; 3 it cannot be known (let nobody in).
+Exit: 0 yes or done; 1 no; 2 used wrongly; 3 it cannot be known (let nobody in);
+4 a genuine receipt of somebody who still has access.
 Where: RESCIND_PORTAL_URL, RESCIND_GRANTS_URL, RESCIND_TOKEN_VERIFICATION_URL,
 RESCIND_WEBHOOK_INGRESS_URL, RESCIND_API_KEY; else what npm start runs here.`;
 
@@ -52,6 +55,7 @@ function read(args: readonly string[]): { values: Options; positionals: string[]
         session: text,
         provider: text,
         reason: text,
+        keys: text,
         yes: flag,
         json: flag,
         help: { ...flag, short: 'h' },

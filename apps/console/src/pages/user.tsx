@@ -6,6 +6,7 @@ import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
+import { ToButton } from '../links.js';
 import { useGet, useList, useSend, useSession } from '../queries.js';
 import { meaningOf } from '../reasons.js';
 import { RevokeScope, type Whose } from '../revoke.js';
@@ -59,11 +60,22 @@ function Details({ user }: { user: UserDetails }) {
           </Group>
         }
         actions={
-          mayChange && user.status !== 'deleted' ? (
-            <Button color="red.9" leftSection={<Icon name="ban" size={15} />} onClick={() => setRevoking(mine)}>
-              Revoke all access…
-            </Button>
-          ) : undefined
+          <>
+            <ToButton
+              to="/users/$userId/receipt"
+              params={{ userId: user.id }}
+              search={{ provider_id: user.provider_id }}
+              variant="default"
+              leftSection={<Icon name="scroll" size={15} />}
+            >
+              Receipt
+            </ToButton>
+            {mayChange && user.status !== 'deleted' && (
+              <Button color="red.9" leftSection={<Icon name="ban" size={15} />} onClick={() => setRevoking(mine)}>
+                Revoke all access…
+              </Button>
+            )}
+          </>
         }
       />
       <Stack gap="sm" mb="lg">

@@ -1,7 +1,9 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { z } from 'zod';
-import { momentToWire } from '#contracts/moment.js';
+import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { type Moment, momentToWire } from '#contracts/moment.js';
 import { Database } from '#platform/database.js';
+import type { Tx } from '#platform/sql.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { numberedPageQuery, page } from '../paging.js';
@@ -64,10 +66,25 @@ export class CompletenessController {
   }
 }
 
-function certificateViewOf(providerId: string, certificate: Certificate): z.infer<typeof certificateView> {
+/** The certificate of one provider, of the moment of `tx`. */
+export async function certificateOf(
+  tx: Tx,
+  provider: IdentityProviderData | undefined,
+  providerId: string,
+  now: Moment,
+): Promise<Omit<z.infer<typeof certificateView>, 'provider_id'>> {
+  const evidence = await readEvidence(tx);
+  return termsOf(certify(evidence.get(providerId), provider !== undefined && hasTail(provider), now));
+}
+
+const certificateViewOf = (providerId: string, certificate: Certificate): z.infer<typeof certificateView> => ({
+  provider_id: providerId,
+  ...termsOf(certificate),
+});
+
+function termsOf(certificate: Certificate): Omit<z.infer<typeof certificateView>, 'provider_id'> {
   const { completeFrom, completeUpTo, checkedAt, status, problem } = certificate;
   return {
-    provider_id: providerId,
     complete_from: completeFrom === undefined ? null : momentToWire(completeFrom),
     complete_up_to: completeUpTo === undefined ? null : momentToWire(completeUpTo),
     checked_at: checkedAt === undefined ? null : momentToWire(checkedAt),

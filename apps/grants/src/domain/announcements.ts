@@ -64,9 +64,8 @@ export function announcement(step: Step, grantIds: readonly string[] | undefined
     occurred_at: momentToWire(closing?.occurredAt ?? source.occurredAt),
     ...(grantIds === undefined || grantIds.length > MOST_GRANT_IDS ? {} : { revoked_grant_ids: [...grantIds] }),
   };
-  const id = digest(JSON.stringify([data.scope, source.eventId, data.occurred_at, reason]));
   const event = {
-    ...envelope(`revocation_${id}`, REVOCATION_TYPE, now),
+    ...envelope(revocationId(data), REVOCATION_TYPE, now),
     subject: data.scope,
     providerid: scope.providerId,
     data,
@@ -76,6 +75,11 @@ export function announcement(step: Step, grantIds: readonly string[] | undefined
     actor: source.actor,
     record: record(TOPICS.revocations, keyOf(scope), event, source.traceparent),
   };
+}
+
+/** The id of the CloudEvent that announces it. */
+export function revocationId({ scope, source_event_id, occurred_at, reason }: RevocationData): string {
+  return `revocation_${digest(JSON.stringify([scope, source_event_id, occurred_at, reason]))}`;
 }
 
 /** One for each of the partitions of `access.revocation-state`. */
