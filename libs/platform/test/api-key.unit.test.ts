@@ -73,3 +73,8 @@ test.each<[Permission[], string, Permission[], boolean]>([
 ])('%j may %s where %j may besides: %s', (permissions, method, permits, may) => {
   expect(isPermitted({ name: 'x', permissions }, method, permits)).toBe(may);
 });
+
+test('keys are kept by their SHA-256 in hex, which the database and the topic have from before', () => {
+  // FIPS 180-2, appendix B.1
+  expect(sha256('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+});
