@@ -3,17 +3,18 @@ import type { Registry } from 'prom-client';
 import { KafkaClient } from '#kafka/client.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import type { Logger } from '#platform/logging.js';
+import { ownRoutes } from '#platform/own-routes.js';
 import type { ServeOptions } from '#platform/serve.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { ProviderRegistry } from '#providers/registry.js';
-import { CONFIG, type IngressConfig } from './config.js';
+import type { IngressConfig } from './config.js';
 import { EndpointDirectory } from './endpoint-directory.js';
 import { Gate } from './gate.js';
 import { IngressMetrics } from './ingress-metrics.js';
 import { KafkaLifetime } from './kafka-lifetime.js';
 import { INGRESS_OPEN_API } from './open-api.js';
-import { brokerUnavailable, WebhookController } from './webhook.controller.js';
 import { WebhookActivityReport } from './webhook-activity.js';
+import { brokerUnavailable, webhookRoutes } from './webhook-routes.js';
 
 /** Bodies come as bytes, and more deliveries at once than can be held are sent back. */
 export function serveOptions({ maxInFlight, ...config }: IngressConfig, logger: Logger): ServeOptions {
@@ -38,6 +39,7 @@ export class AppModule {
     const providers = new ProviderRegistry(client, logger);
     const activity = new WebhookActivityReport(client, providers, metrics, config.activityIntervalMs, logger);
     const gate = new Gate(config, metrics);
+    const endpoints = new EndpointDirectory(providers, config.encryptionKeys, logger);
     return {
       module: AppModule,
       imports: [
@@ -55,16 +57,15 @@ export class AppModule {
           ],
         }),
       ],
-      controllers: [WebhookController],
       providers: [
-        { provide: CONFIG, useValue: config },
+        ownRoutes(webhookRoutes({ config, logger, endpoints, publisher, metrics, gate, activity }), logger),
         { provide: KafkaClient, useValue: client },
         { provide: BatchPublisher, useValue: publisher },
         { provide: IngressMetrics, useValue: metrics },
         { provide: WebhookActivityReport, useValue: activity },
         { provide: Gate, useValue: gate },
         { provide: ProviderRegistry, useValue: providers },
-        { provide: EndpointDirectory, useValue: new EndpointDirectory(providers, config.encryptionKeys, logger) },
+        { provide: EndpointDirectory, useValue: endpoints },
         {
           provide: KafkaLifetime,
           useValue: new KafkaLifetime({ client, publisher, providers, activity }, config, logger),

@@ -62,4 +62,3 @@ export const ingressConfig = z
   }));
 
 export type IngressConfig = z.infer<typeof ingressConfig>;
-export const CONFIG = Symbol('config');
