@@ -4,10 +4,12 @@ import { rateLimitedCounter } from '#platform/request-limits.js';
 /** What webhook-ingress says of itself. */
 export class IngressMetrics {
   private readonly deliveries: Counter<'outcome'>;
+  /** Looked up once for each outcome: to find the place of a label takes as long as to count. */
+  private readonly deliveriesOf = new Map<string, Counter.Internal>();
   private readonly duration: Histogram;
   private readonly batch: Histogram;
   private readonly failures: Counter;
-  private readonly newest: Gauge<'outcome'>;
+  private readonly newest: Record<'stored' | 'refused', Gauge.Internal<'outcome'>>;
   private readonly reports: Counter<'outcome'>;
   private readonly limited: Counter<'limit'>;
 
@@ -36,12 +38,13 @@ export class IngressMetrics {
       help: 'Records that Kafka did not take in time.',
       registers,
     });
-    this.newest = new Gauge({
+    const newest = new Gauge({
       name: 'rescind_webhook_last_delivery_timestamp_seconds',
       help: 'When the newest delivery came in that was stored, and the newest one that was refused.',
       labelNames: ['outcome'],
       registers,
     });
+    this.newest = { stored: newest.labels('stored'), refused: newest.labels('refused') };
     this.reports = new Counter({
       name: 'rescind_webhook_activity_reports_total',
       help: 'Records of identity.webhook-activity, by whether Kafka took them.',
@@ -52,9 +55,11 @@ export class IngressMetrics {
   }
 
   delivered(outcome: string, durationMs: number): void {
-    this.deliveries.inc({ outcome });
+    let counter = this.deliveriesOf.get(outcome);
+    if (!counter) this.deliveriesOf.set(outcome, (counter = this.deliveries.labels(outcome)));
+    counter.inc();
     this.duration.observe(durationMs / 1000);
-    this.newest.set({ outcome: outcome === 'stored' ? 'stored' : 'refused' }, Date.now() / 1000);
+    this.newest[outcome === 'stored' ? 'stored' : 'refused'].set(Date.now() / 1000);
   }
 
   activity(outcome: 'published' | 'failed', records: number): void {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { checked } from './checked.js';
 import type { CloudEvent } from './cloud-event.js';
@@ -176,15 +177,43 @@ export interface WorkOSEnvelope {
 
 /** Throws `Rejected('body_malformed')` unless the body is a WorkOS event as far as routing needs to know. */
 export function readWorkOSEnvelope(body: Buffer): WorkOSEnvelope {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
-  } catch {
-    throw new Rejected('body_malformed', 'the body is not JSON in UTF-8');
+  const json = parseUtf8(body);
+  if (!isRouted(json)) {
+    const parsed = checked(routing, json);
+    if (parsed.success) return envelopeOf(parsed.data, json);
+    throw new Rejected('body_malformed', problemFields(parsed.error));
   }
-  const parsed = checked(routing, json);
-  if (!parsed.success) throw new Rejected('body_malformed', problemFields(parsed.error));
-  const { id, event, data } = parsed.data;
+  return envelopeOf(json, json);
+}
+
+function parseUtf8(body: Buffer): unknown {
+  try {
+    if (isUtf8(body)) return JSON.parse(body.toString('utf8'));
+  } catch {
+    // told below
+  }
+  throw new Rejected('body_malformed', 'the body is not JSON in UTF-8');
+}
+
+type Routing = z.infer<typeof routing>;
+
+/** What {@link routing} accepts, in a tenth of the time; where it says no, the schema says why. */
+function isRouted(json: unknown): json is Routing {
+  if (typeof json !== 'object' || json === null) return false;
+  const { id, event, data } = json as Record<string, unknown>;
+  return (
+    typeof id === 'string' &&
+    id.length > 0 &&
+    id.length <= 255 &&
+    typeof event === 'string' &&
+    event !== '' &&
+    typeof data === 'object' &&
+    data !== null &&
+    !Array.isArray(data)
+  );
+}
+
+function envelopeOf({ id, event, data }: Routing, json: unknown): WorkOSEnvelope {
   const createdAt = (json as { created_at?: unknown }).created_at;
   return {
     id,

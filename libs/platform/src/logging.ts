@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -8,17 +8,42 @@ export type { Logger } from 'pino';
  * secrets, tokens and bodies never do, and an error is cut down to its name, message, code and stack.
  */
 export function createLogger(service: string, level: string): Logger {
-  return pino({
-    level,
-    base: { service },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: describeError },
-    redact: {
-      paths: ['authorization', '*.authorization', 'token', '*.token', 'secret', '*.secret'],
-      censor: '[redacted]',
+  return pino(
+    {
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
+      redact: {
+        paths: ['authorization', '*.authorization', 'token', '*.token', 'secret', '*.secret'],
+        censor: '[redacted]',
+      },
     },
-  });
+    togetherOn(pino.destination(1)),
+  );
+}
+
+/**
+ * Lines of one turn of the event loop, which may tell of a hundred deliveries, are written together: a write takes longer than
+ * a line. Whatever ends the process in order, also an error that nobody caught, writes what is left.
+ */
+export function togetherOn(destination: DestinationStream): DestinationStream {
+  let lines = '';
+  let listening = false;
+  const write = (): void => {
+    const text = lines;
+    lines = '';
+    if (text !== '') destination.write(text);
+  };
+  return {
+    write(line) {
+      if (!listening) process.once('exit', write);
+      listening = true;
+      if (lines === '') setImmediate(write);
+      lines += line;
+    },
+  };
 }
 
 /** Of an error, what helps and gives nothing away; drivers hang queries and parameters onto theirs. */

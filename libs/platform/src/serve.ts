@@ -49,7 +49,10 @@ export async function createService(
   const fastify = adapter.getInstance();
   if (options.rawBodies) {
     fastify.removeAllContentTypeParsers();
-    fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    // Nearly all say JSON, and a type that is named is found sooner than any other.
+    fastify.addContentTypeParser(['application/json', '*'], { parseAs: 'buffer' }, (_request, body, done) =>
+      done(null, body),
+    );
   }
   // Many clients name a type whether or not they send a body; JSON that is not there is no mistake.
   fastify.addHook('onRequest', (request, _reply, done) => {

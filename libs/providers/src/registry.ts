@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CANARY_PROVIDER_ID, decodeIdentityProvider, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
 import { within } from '#kafka/backoff.js';
@@ -83,7 +83,7 @@ export class ProviderRegistry {
    * @param token the last part of a webhook endpoint's URL; looked up by its digest, so that time tells nothing of it
    */
   byEndpointToken(token: string): IdentityProviderData | undefined {
-    const digest = createHash('sha256').update(token).digest('hex');
+    const digest = hash('sha256', token, 'hex');
     this.ofEndpoint ??= new Map(
       this.everyone().flatMap((provider) =>
         provider.webhook ? [[provider.webhook.endpoint_token_sha256, provider] as const] : [],
