@@ -15,6 +15,8 @@ export interface Verified {
   claims: Readonly<Record<string, unknown>>;
   /** As the rule looks at it. */
   access: Access;
+  /** The version of the view in which none of its scopes makes it void. What is decided by the clock is not in it. */
+  validIn?: number;
   /** What is answered about it, once it was; see answers.ts. */
   answer?: string;
   introspection?: string;

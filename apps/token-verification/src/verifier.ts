@@ -32,7 +32,8 @@ type Checked = Verified | Exclude<Verdict, { kind: 'active' }>;
 
 /**
  * Judges tokens: signature and claims by their provider, then the rule, from memory. The cache skips the checks that cannot
- * change for the same token; the key, the provider, the times and the rule are asked each time.
+ * change for the same token; the key, the provider and the times are asked each time, and the rule whenever anything in the
+ * view has changed since it was asked last.
  */
 export class Verifier {
   constructor(private readonly parts: VerifierParts) {}
@@ -67,8 +68,12 @@ export class Verifier {
     const { subject, provider, access } = verified;
     const late = checkTimes(subject, provider.clock_tolerance_seconds, this.parts.now());
     if (late !== undefined) return { kind: 'refused', reason: late, provider };
-    const verdict = judge(access, this.parts.view.stateOf);
-    if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider, verified };
+    const { view } = this.parts;
+    if (verified.validIn !== view.version) {
+      const verdict = judge(access, view.stateOf);
+      if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider, verified };
+      verified.validIn = view.version;
+    }
     return { kind: 'active', verified };
   }
 

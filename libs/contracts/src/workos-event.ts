@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { checked } from './checked.js';
 import type { CloudEvent } from './cloud-event.js';
@@ -186,13 +185,14 @@ export function readWorkOSEnvelope(body: Buffer): WorkOSEnvelope {
   return envelopeOf(json, json);
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 function parseUtf8(body: Buffer): unknown {
   try {
-    if (isUtf8(body)) return JSON.parse(body.toString('utf8'));
+    return JSON.parse(UTF8.decode(body));
   } catch {
-    // told below
+    throw new Rejected('body_malformed', 'the body is not JSON in UTF-8');
   }
-  throw new Rejected('body_malformed', 'the body is not JSON in UTF-8');
 }
 
 type Routing = z.infer<typeof routing>;
