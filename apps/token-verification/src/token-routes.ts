@@ -21,6 +21,7 @@ export function tokenRoutes(tokens: TokenService, authentication: Authentication
       method: 'POST',
       url: '/v1/tokens/verify',
       onRequest: permitted(authentication, ['auditor', 'verify']),
+      usualJson: usualBody,
       handler: (request, reply) => whenJudged(tokens.judge(tokenIn(request)), (judged) => answer(reply, judged)),
     },
     // Any method and any path below it, since Envoy asks with those of the request that it has before it.
@@ -46,6 +47,14 @@ export function whenJudged(
   then: (judged: Judged) => undefined | Promise<undefined>,
 ): undefined | Promise<undefined> {
   return judged instanceof Promise ? judged.then(then) : then(judged);
+}
+
+/** No character of a token means anything else in JSON. */
+const USUAL_BODY = /^\{"token": ?"([\w.-]*)"\}$/;
+
+function usualBody(body: Buffer): { token: string } | undefined {
+  const token = USUAL_BODY.exec(body.toString('latin1'))?.[1];
+  return token === undefined ? undefined : { token };
 }
 
 /** Throws 400 `request_invalid`. */

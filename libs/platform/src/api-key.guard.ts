@@ -70,11 +70,15 @@ export const PORTAL_KEY = 'portal';
 /** For whom the portal calls, percent-encoded; it goes into the audit. */
 export const ACTOR_HEADER = 'x-rescind-actor';
 const LONGEST_ACTOR = 300;
+const MOST_REMEMBERED_KEYS = 256;
+const LONGEST_REMEMBERED_KEY = 256;
 
 /** `Authorization: Bearer <API key>`: one of the settings, which may do everything, or one that the portal issued. */
 export class ApiKeys implements Authentication {
   private readonly configured: SecretHolders;
   private readonly names: string[];
+  /** Key → its digest, of those that were given last. */
+  private readonly digests = new Map<string, string>();
 
   constructor(
     keys: readonly NamedSecret[],
@@ -95,13 +99,24 @@ export class ApiKeys implements Authentication {
 
   principalOf({ headers }: FastifyRequest): Principal | undefined {
     const key = bearerToken(headers.authorization);
-    const found = key === undefined ? undefined : this.holderOf(sha256(key));
+    const found = key === undefined ? undefined : this.holderOf(this.digestOf(key));
     const actor = headers[ACTOR_HEADER];
     if (actor === undefined || found === undefined) return found;
     if (found.keyId !== undefined || found.name !== PORTAL_KEY) {
       throw new Problem(403, 'actor_not_allowed', `Only the portal may send ${ACTOR_HEADER}.`);
     }
     return { ...found, name: actorFrom(actor) };
+  }
+
+  /** Remembered alone is what the key says itself: whose it is, is asked each time. */
+  private digestOf(key: string): string {
+    const known = this.digests.get(key);
+    if (known !== undefined) return known;
+    const digest = sha256(key);
+    if (key.length > LONGEST_REMEMBERED_KEY) return digest;
+    if (this.digests.size >= MOST_REMEMBERED_KEYS) this.digests.clear();
+    this.digests.set(key, digest);
+    return digest;
   }
 
   /**
