@@ -64,14 +64,12 @@ function describe(operation: Operation): object {
     };
   }
   const security = operation.security ?? 'apiKey';
-  const problems = {
-    ...(security === 'apiKey' ? { 401: ['api_key_invalid'], 403: ['permission_missing'] } : {}),
-    ...operation.problems,
-  };
-  for (const [status, codes] of Object.entries(problems)) {
+  for (const [status, codes] of problemsOf(operation, security)) {
+    const described = responses[status] as { description: string; content?: object } | undefined;
     responses[status] = {
-      description: codes.join(', '),
+      description: [...(described ? [described.description] : []), ...codes].join(', '),
       content: {
+        ...described?.content,
         'application/problem+json': {
           schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, { properties: { code: { enum: codes } } }] },
         },
@@ -102,6 +100,26 @@ function describe(operation: Operation): object {
       : {}),
     responses,
   };
+}
+
+/** Status → codes: what the operation says of itself, and what every route with a key or a body can answer besides. */
+function problemsOf(operation: Operation, security: string): Map<string, string[]> {
+  const problems = new Map<string, string[]>();
+  const add = (status: number | string, ...codes: readonly string[]): void =>
+    void problems.set(String(status), [...new Set([...(problems.get(String(status)) ?? []), ...codes])]);
+  for (const [status, codes] of Object.entries(operation.problems ?? {})) add(status, ...codes);
+  if (security === 'apiKey') {
+    add(401, 'api_key_invalid');
+    add(403, 'permission_missing');
+    add(503, 'api_keys_unknown');
+  }
+  if (operation.body && security !== 'webhook_signature') {
+    add(400, 'bad_request');
+    add(413, 'body_too_large');
+    add(415, 'media_type_unsupported');
+  }
+  if (security !== 'none') add(429, 'rate_limited');
+  return problems;
 }
 
 function parameters(schema: z.ZodObject | undefined, place: 'query' | 'header'): object[] {

@@ -1,0 +1,25 @@
+import { format, resolveConfig } from 'prettier';
+import type { Document } from './document.js';
+import { referenceOf } from './reference.js';
+import { typesOf } from './typescript.js';
+
+/** Whose answers the console reads. */
+const OF_CONSOLE = ['grants', 'token-verification', 'portal'];
+
+/**
+ * Everything that is generated from the services' own OpenAPI documents: path → content, formatted.
+ * @param root the folder of the project, whose way of formatting it is
+ */
+export async function generated(
+  root: string,
+  services: readonly { name: string; document: Document }[],
+): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const { name, document } of services) files.set(`docs/api/${name}.md`, referenceOf(document));
+  files.set('apps/console/src/api-types.ts', typesOf(services.filter(({ name }) => OF_CONSOLE.includes(name))));
+  for (const [path, content] of files) {
+    const filepath = `${root}/${path}`;
+    files.set(path, await format(content, { ...(await resolveConfig(filepath)), filepath }));
+  }
+  return files;
+}
