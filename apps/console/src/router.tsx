@@ -13,7 +13,7 @@ function Root() {
   const session = useSession();
   if (session.data === null || isAbsent(session.error)) return <SignIn />;
   if (session.data) {
-    setCsrfToken(session.data.csrf_token);
+    setCsrfToken(session.data.csrf_token ?? '');
     return <Shell session={session.data} />;
   }
   if (session.isError) return <Failed error={session.error} again={session.refetch} />;
