@@ -64,7 +64,7 @@ export async function changeScopes(
 
   await appendAudit(tx, [
     ...steps.flatMap(auditOfStep),
-    ...marked.flatMap((entry) => auditOfMark(entry, openingOf(entry.grant, steps))),
+    ...marked.map((entry) => auditOfMark(entry, openingOf(entry.grant, steps))),
   ]);
   const now = new Date();
   const late = new Set([...deferred, ...held].map(keyOf));
@@ -195,21 +195,22 @@ function openingOf(grant: Grant, steps: readonly Step[]): Step | undefined {
 }
 
 /** @param opening where it is known: a job that marks later does not know it, and the audit of the scope does */
-export function auditOfMark({ grant, mark }: { grant: Grant; mark: Mark | undefined }, opening?: Step): AuditEntry[] {
+export function auditOfMark(
+  { grant, mark }: { grant: Pick<Grant, 'id' | 'providerId'>; mark: Mark | undefined },
+  opening?: Step,
+): AuditEntry {
   const about = { providerId: grant.providerId, subject: grant.id };
   if (mark === undefined) {
     const { actor = null, eventId = null } = opening?.update.source ?? {};
     const reason = 'granted after its scope was opened';
-    return [{ ...about, actor: actor ?? 'workos', action: 'grant.restored', reason, sourceEventId: eventId }];
+    return { ...about, actor: actor ?? 'workos', action: 'grant.restored', reason, sourceEventId: eventId };
   }
-  return [
-    {
-      ...about,
-      actor: mark.actor ?? 'workos',
-      action: 'grant.revoked',
-      reason: mark.reason,
-      sourceEventId: mark.sourceEventId,
-      detail: { scope: mark.scope },
-    },
-  ];
+  return {
+    ...about,
+    actor: mark.actor ?? 'workos',
+    action: 'grant.revoked',
+    reason: mark.reason,
+    sourceEventId: mark.sourceEventId,
+    detail: { scope: mark.scope },
+  };
 }

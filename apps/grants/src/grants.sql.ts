@@ -127,18 +127,10 @@ export async function lockGrantsOf(tx: Tx, scopes: readonly Scope[]): Promise<Gr
   return rows.map(grantOfRow);
 }
 
-/** Grants of one scope in the order of their ids, `limit` of them after an id; locked as by {@link lockGrantsOf} or not. */
-export async function readGrantsOf(
-  tx: Tx,
-  scope: Scope,
-  page: { afterId: string; limit: number; lock?: 'for no key update' },
-): Promise<Grant[]> {
-  const { condition, ids } = inScope(scope, 3);
-  const rows = await rowsOf<GrantRow>(
-    tx,
-    `select * from grants where ${condition} and id > $1 order by id limit $2 ${page.lock ?? ''}`,
-    [page.afterId, page.limit, ...ids],
-  );
+/** Those of the given ids that are there. */
+export async function readGrants(tx: Tx, ids: readonly string[]): Promise<Grant[]> {
+  if (ids.length === 0) return [];
+  const rows = await rowsOf<GrantRow>(tx, 'select * from grants where id = any($1) order by id', [ids]);
   return rows.map(grantOfRow);
 }
 
@@ -215,7 +207,8 @@ function byKind(scopes: readonly Scope[]): Map<Scope['kind'], Scope[]> {
   return Map.groupBy(scopes, (scope) => scope.kind);
 }
 
-function inScope(scope: Scope, firstParameter: number): { condition: string; ids: unknown[] } {
+/** Which grants `g` a scope has, as a condition with parameters. */
+export function inScope(scope: Scope, firstParameter: number): { condition: string; ids: unknown[] } {
   const { provider_id, user_id, organization_id, session_id } = scopeIds(scope);
   const ids = Object.entries({ provider_id, user_id, organization_id, session_id }).filter(([, id]) => id !== null);
   return {

@@ -3,9 +3,12 @@ import { appendAudit } from './audit.sql.js';
 import { BackgroundLoop } from './background-loop.js';
 import { auditOfMark, markGrants } from './change-scopes.js';
 import type { Database } from '#platform/database.js';
-import { readGrantsOf } from './grants.sql.js';
+import { marksOfScope } from './domain/mark.js';
+import { readGrants } from './grants.sql.js';
 import type { GrantsMetrics } from './grants-metrics.js';
+import { lockPage, markPage } from './mark-page.sql.js';
 import { finishMarkingJob, moveMarkingJob, takeMarkingJob } from './marking-jobs.sql.js';
+import { readScopes } from './scopes.sql.js';
 import type { Tx } from '#platform/sql.js';
 
 const POLL_MS = 500;
@@ -24,19 +27,24 @@ export class MarkingWorker extends BackgroundLoop {
   }
 }
 
-/** Marks the next grants of the job that waits longest; undefined where there is none. Answers how many it marked. */
+/**
+ * Marks the next grants of the job that waits longest; undefined where there is none. Answers how many it marked. All of them
+ * are asked about at once; only those of which another scope was closed too, each for itself.
+ */
 export async function markNextChunk(tx: Tx, limit: number): Promise<number | undefined> {
   const job = await takeMarkingJob(tx);
   if (!job) return undefined;
-  const page = { afterId: job.afterId, limit, lock: 'for no key update' } as const;
-  const grants = await readGrantsOf(tx, job.scope, page);
-  const marked = await markGrants(tx, grants);
+  const { scope, scopeKey } = job;
+  const page = await lockPage(tx, scope, job.afterId, limit);
+  if (page.lastId === undefined || page.grants < limit) await finishMarkingJob(tx, scopeKey);
+  else await moveMarkingJob(tx, scopeKey, page.lastId);
+  if (page.lastId === undefined) return 0;
+  const known = await readScopes(tx, [scopeKey]);
+  const { marked, others } = await markPage(tx, scope, page, marksOfScope(scopeKey, known));
+  const one = await markGrants(tx, await readGrants(tx, others));
   await appendAudit(
     tx,
-    marked.flatMap((entry) => auditOfMark(entry)),
+    one.map((entry) => auditOfMark(entry)),
   );
-  const last = grants.at(-1);
-  if (!last || grants.length < limit) await finishMarkingJob(tx, job.scopeKey);
-  else await moveMarkingJob(tx, job.scopeKey, last.id);
-  return marked.length;
+  return marked + one.length;
 }

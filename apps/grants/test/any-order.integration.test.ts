@@ -7,6 +7,7 @@ import { merge, OPEN, type ScopeState } from '#revocation/scope-state.js';
 import type { PastClosingOfScope } from '../src/domain/mark.js';
 import { markOf } from '../src/domain/mark.js';
 import { grantOfRow, type GrantRow } from '../src/grants.sql.js';
+import { markNextChunk } from '../src/marking-worker.js';
 import { all, apply, grantedAt, newProvider, ownDatabase, type RawEvent, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;
@@ -28,7 +29,7 @@ const GRANTS = USERS.flatMap((userId) =>
   ]),
 );
 
-async function rowsAfter(batches: readonly RawEvent[][]) {
+async function rowsAfter(batches: readonly RawEvent[][], inline = 5_000) {
   const providerId = newProvider();
   for (const { at, ...holder } of GRANTS) await grantedAt(own.database, at, { providerId, ...holder });
   for (const batch of batches) {
@@ -36,7 +37,10 @@ async function rowsAfter(batches: readonly RawEvent[][]) {
       own.database,
       batch.map((raw) => recordOf(raw, providerId)),
       RULE,
+      inline,
     );
+    // So that a page ends in the middle of them.
+    while ((await own.database.transaction((tx) => markNextChunk(tx, 7))) !== undefined);
   }
   return readRows(providerId);
 }
@@ -86,6 +90,8 @@ test('the order, number and cut of deliveries do not matter, and the rows say wh
       const inOrder = await rowsAfter([history]);
       const arrived = await rowsAfter(batches);
       expect(arrived.rows).toEqual(inOrder.rows);
+      const byJobs = await rowsAfter(batches, 0);
+      expect(byJobs.rows).toEqual(inOrder.rows);
 
       const { states, closings } = foldOf(history, arrived.providerId);
       const stored = await all<{ scope_key: string; closed_at: number; opened_at: number; tokens_before: number }>(
