@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import pg from 'pg';
 import { TOPICS } from '#contracts/topics.js';
 import type { KafkaClient } from '#kafka/client.js';
@@ -6,6 +8,7 @@ import { eventually } from '#testing/eventually.js';
 import { type Difference } from '../../apps/grants/src/replay/compare.js';
 import { replay, type ReplayReport } from '../../apps/grants/src/replay/replay.js';
 import { ownTopics } from '../../apps/grants/test/kafka.js';
+import { serverUrl } from '../../apps/grants/test/servers.js';
 import { all, ownDatabase } from '../../apps/grants/test/support.js';
 import { providerOf, publishProvider, publishWebhook, type RunningGrants, startGrants } from './running-grants.js';
 
@@ -15,12 +18,12 @@ let publisher: BatchPublisher;
 let grants: RunningGrants;
 
 beforeAll(async () => {
-  own = await ownDatabase();
+  own = await ownDatabase(10, { roles: true });
   client = await ownTopics();
   publisher = new BatchPublisher(client);
   const data = providerOf({ url: 'http://127.0.0.1:9', apiKey: 'sk_unused' }, 'idp');
   await publishProvider(publisher, { ...data, api_key: null });
-  grants = await startGrants(own.url, client);
+  grants = await startGrants(own.url, client, { DATABASE_EXCESS_RIGHTS: 'refuse' });
   await history();
 });
 afterAll(async () => {
@@ -72,7 +75,7 @@ async function history(): Promise<void> {
 
 const verify = (more: Partial<Parameters<typeof replay>[0]> = {}): Promise<ReplayReport> =>
   replay({
-    database: { url: own.url, poolSize: 4, timeoutMs: 60_000 },
+    database: { url: own.url, migrationUrl: own.migrationUrl, poolSize: 4, timeoutMs: 60_000 },
     client,
     source: 'receipts',
     suspensionOf: () => undefined,
@@ -81,7 +84,8 @@ const verify = (more: Partial<Parameters<typeof replay>[0]> = {}): Promise<Repla
 
 /** What nobody may do, and a database can suffer all the same. */
 async function damage(statement: string, parameters: unknown[] = []): Promise<void> {
-  const connection = new pg.Client({ connectionString: own.url });
+  const superuser = Object.assign(new URL(await serverUrl()), { pathname: new URL(own.url).pathname });
+  const connection = new pg.Client({ connectionString: superuser.href });
   await connection.connect();
   try {
     await connection.query('set session_replication_role = replica; set search_path = grants');
@@ -98,6 +102,32 @@ test.each(['receipts', 'kafka'] as const)('from the %s comes the same state, to 
   expect(report.records).toBeGreaterThanOrEqual(events);
   expect(report.grants).toBe(4);
   expect(report.scopes).toBeGreaterThan(10);
+  expect(await all(own.database, `select 1 from pg_namespace where nspname like 'grants_replay%'`)).toEqual([]);
+});
+
+/** The command, in a process of its own, with the roles of deploy/postgres/roles.sql and no other. */
+const command = (env: Record<string, string>) =>
+  new Promise<{ code: unknown; said: string }>((resolve) => {
+    const settings = {
+      DATABASE_URL: own.url,
+      KAFKA_BROKERS: client.config.brokers.join(),
+      KAFKA_TOPIC_PREFIX: client.config.topicPrefix,
+    };
+    const file = join(import.meta.dirname, '../../dist/apps/grants/src/replay/main.js');
+    execFile(process.execPath, [file, '--verify'], { env: { ...settings, ...env } }, (error, out, err) =>
+      resolve({ code: error?.code ?? 0, said: out + err }),
+    );
+  });
+
+test('npm run replay -- --verify, where grants may not make a schema and nobody may rewrite the audit', async () => {
+  const { code, said } = await command({ MIGRATION_DATABASE_URL: own.migrationUrl! });
+  expect(said).toMatch('The live state is what the events say.');
+  expect(code).toBe(0);
+  const alone = await command({});
+  expect(alone.said).toMatch('set MIGRATION_DATABASE_URL, to the role that migrates');
+  expect(alone.code).toBe(1);
+  // The other way round: by whoever migrates, alone.
+  expect((await command({ DATABASE_URL: own.migrationUrl! })).code).toBe(0);
   expect(await all(own.database, `select 1 from pg_namespace where nspname like 'grants_replay%'`)).toEqual([]);
 });
 

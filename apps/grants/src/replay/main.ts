@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { KafkaClient, kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { loadConfig } from '#platform/config.js';
+import { databaseSettings } from '#platform/database.js';
 import { main } from '#platform/serve.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { replay } from './replay.js';
@@ -10,7 +11,8 @@ const HELP = `npm run replay [-- --verify] [--source=receipts|kafka] [--keep-in=
 
 Rebuilds the state of grants from scratch, from the events that are retained, and compares it with the live one and with the
 compacted topic, byte for byte. Changes nothing, unless --repair is said: then what the live state lacks is put back.
---keep-in leaves the rebuilt state in a schema. Needs DATABASE_URL and KAFKA_BROKERS (KAFKA_TOPIC_PREFIX, …) as grants has them.`;
+--keep-in leaves the rebuilt state in a schema. Needs DATABASE_URL and KAFKA_BROKERS (KAFKA_TOPIC_PREFIX, …) as grants has them, and
+where DATABASE_URL's role may not make schemas (deploy/postgres/roles.sql), MIGRATION_DATABASE_URL as well.`;
 const MOST_SHOWN = 1_000;
 
 await main(async () => {
@@ -25,7 +27,8 @@ await main(async () => {
   });
   if (values.help) return console.log(HELP);
   const source = z.enum(['receipts', 'kafka']).parse(values.source);
-  const env = loadConfig(z.object({ ...kafkaSettings, DATABASE_URL: z.string() }), process.env);
+  const { DATABASE_URL, MIGRATION_DATABASE_URL } = databaseSettings;
+  const env = loadConfig(z.object({ ...kafkaSettings, DATABASE_URL, MIGRATION_DATABASE_URL }), process.env);
   const client = new KafkaClient(kafkaConfigFrom(env, 'replay'));
   const providers = new ProviderRegistry(client);
   await providers.start();
@@ -33,7 +36,12 @@ await main(async () => {
   try {
     const startedAt = performance.now();
     const report = await replay({
-      database: { url: env.DATABASE_URL, poolSize: 4, timeoutMs: 3_600_000 },
+      database: {
+        url: env.DATABASE_URL,
+        migrationUrl: env.MIGRATION_DATABASE_URL || undefined,
+        poolSize: 4,
+        timeoutMs: 3_600_000,
+      },
       client,
       source,
       suspensionOf: (providerId) => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { decodeCloudEvent } from '#contracts/cloud-event.js';
 import { TOPICS } from '#contracts/topics.js';
 import { withoutShadow } from '#contracts/workos-event.js';
@@ -7,6 +8,7 @@ import type { KafkaClient } from '#kafka/client.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import { Database, type DatabaseConfig } from '#platform/database.js';
+import { codeOf } from '#platform/database-errors.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { applyBatch } from '../apply-batch.js';
@@ -18,6 +20,8 @@ import { putBack, type Repairs, repairsOf } from './put-back.js';
 
 const LIVE = GRANTS_SCHEMA.name;
 const CHUNK = 1_000;
+/** SQLSTATE */
+const INSUFFICIENT_PRIVILEGE = '42501';
 const PUBLISHED_WITHIN_MS = 60_000;
 
 export interface ReplayOptions {
@@ -53,8 +57,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
     throw new Error(`name a schema of small letters, digits and _ that is not ${LIVE}, where the live state is`);
   }
   const scratch = new Database(options.database, { ...GRANTS_SCHEMA, name });
-  await scratch.start();
   try {
+    await startScratch(scratch);
     let records = options.source === 'kafka' ? await applyTopic(scratch, options) : 0;
     if (options.source === 'receipts') records += await applyReceipts(scratch, options);
     say(`${records} records applied; comparing`);
@@ -92,8 +96,29 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
     }
     return { records, scopes: compared.states.size, grants: compared.grants, differences };
   } finally {
-    if (options.keepIn === undefined) await scratch.source.query(`drop schema ${name} cascade`);
     await scratch.close();
+    if (options.keepIn === undefined) await drop(options.database, name);
+  }
+}
+
+async function startScratch(scratch: Database): Promise<void> {
+  try {
+    await scratch.start();
+  } catch (error) {
+    if (codeOf(error) !== INSUFFICIENT_PRIVILEGE) throw error;
+    const who = 'The role of DATABASE_URL may not make the schema in which the state is rebuilt';
+    throw new Error(`${who}: set MIGRATION_DATABASE_URL, to the role that migrates.`, { cause: error });
+  }
+}
+
+/** As whoever has made it. */
+async function drop({ url, migrationUrl }: DatabaseConfig, schema: string): Promise<void> {
+  const owner = new pg.Client({ connectionString: migrationUrl ?? url });
+  await owner.connect();
+  try {
+    await owner.query(`drop schema if exists ${schema} cascade`);
+  } finally {
+    await owner.end();
   }
 }
 
