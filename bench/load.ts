@@ -5,6 +5,8 @@ export interface Load {
   rate: number;
   /** Status → how many. */
   statuses: Record<number, number>;
+  /** Answers that were not 200, or whose body does not hold what was expected. */
+  odd: number;
   /** Milliseconds from request to answer, one for each. */
   latencies: number[];
 }
@@ -15,14 +17,15 @@ export interface Load {
  *
  * @param request the whole request, head and body, as bytes; called for each one
  * @param ratePerSecond at most this many a second over all connections; as many as they take without it
+ * @param expected what the body of each answer holds
  */
 export async function load(
   url: string,
   request: (index: number) => Buffer,
-  { connections = 64, durationMs = 5_000, ratePerSecond = Infinity } = {},
+  { connections = 64, durationMs = 5_000, ratePerSecond = Infinity, expected = '' } = {},
 ): Promise<Load> {
   const { hostname, port } = new URL(url);
-  const result: Load = { rate: 0, statuses: {}, latencies: [] };
+  const result: Load = { rate: 0, statuses: {}, odd: 0, latencies: [] };
   const started = performance.now();
   let sent = 0;
   await Promise.all(
@@ -36,8 +39,9 @@ export async function load(
           if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
           const at = performance.now();
           socket.write(request(index));
-          const status = await answers.next();
+          const { status, body } = await answers.next();
           result.latencies.push(performance.now() - at);
+          if (status !== 200 || !body.includes(expected)) result.odd += 1;
           result.statuses[status] = (result.statuses[status] ?? 0) + 1;
         }
       } finally {
@@ -68,10 +72,15 @@ export function httpRequest(
   return Buffer.concat([Buffer.from(head.join('\r\n')), bytes]);
 }
 
+interface Answer {
+  status: number;
+  body: Buffer;
+}
+
 /** The answers on one connection, in their order. */
 class Answers {
   private buffered: Buffer = Buffer.alloc(0);
-  private waiting: { resolve(status: number): void; reject(error: Error): void } | undefined;
+  private waiting: { resolve(answer: Answer): void; reject(error: Error): void } | undefined;
 
   constructor(socket: Socket) {
     socket.on('data', (chunk: Buffer) => {
@@ -82,7 +91,7 @@ class Answers {
     socket.on('close', () => this.waiting?.reject(new Error('the server closed the connection')));
   }
 
-  next(): Promise<number> {
+  next(): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.waiting = { resolve, reject };
       this.deliver();
@@ -95,9 +104,10 @@ class Answers {
     const head = this.buffered.toString('latin1', 0, headEnd);
     const end = headEnd + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
     if (this.buffered.length < end) return;
+    const body = this.buffered.subarray(headEnd + 4, end);
     this.buffered = this.buffered.subarray(end);
     const { resolve } = this.waiting;
     this.waiting = undefined;
-    resolve(Number(head.slice(9, 12)));
+    resolve({ status: Number(head.slice(9, 12)), body });
   }
 }
