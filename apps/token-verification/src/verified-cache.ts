@@ -23,8 +23,8 @@ export interface Verified {
 }
 
 const MAX_CACHED_LENGTH = 4_096;
-/** 43 characters of base64url are 258 bits. */
-const TAIL_LENGTH = 43;
+/** 22 characters of base64url are 132 bits. */
+const TAIL_LENGTH = 22;
 
 interface Entry {
   token: string;

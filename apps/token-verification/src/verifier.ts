@@ -44,7 +44,8 @@ export class Verifier {
     if (!isFresh()) return STALE;
     const known = cache.get(token);
     if (known !== undefined) {
-      if (this.stillHolds(known)) return this.judged(known);
+      const now = this.parts.now();
+      if (this.stillHolds(known, now)) return this.judged(known, now);
       cache.delete(token);
     }
     const checked = this.check(token);
@@ -60,13 +61,13 @@ export class Verifier {
   private concluded(token: string, checked: Checked): Verdict {
     if ('kind' in checked) return checked;
     this.parts.cache.set(token, checked);
-    return this.judged(checked);
+    return this.judged(checked, this.parts.now());
   }
 
   /** Times and the rule. */
-  private judged(verified: Verified): Verdict {
+  private judged(verified: Verified, now: number): Verdict {
     const { subject, provider, access } = verified;
-    const late = checkTimes(subject, provider.clock_tolerance_seconds, this.parts.now());
+    const late = checkTimes(subject, provider.clock_tolerance_seconds, now);
     if (late !== undefined) return { kind: 'refused', reason: late, provider };
     const { view } = this.parts;
     if (verified.validIn !== view.version) {
@@ -77,8 +78,8 @@ export class Verifier {
     return { kind: 'active', verified };
   }
 
-  private stillHolds({ provider, key, keys }: Verified): boolean {
-    return this.parts.isCurrent(provider) && keys.holds(key);
+  private stillHolds({ provider, key, keys }: Verified, now: number): boolean {
+    return this.parts.isCurrent(provider) && keys.holds(key, now);
   }
 
   private check(token: string): Checked | Promise<Checked> {

@@ -35,36 +35,42 @@ const MAX_ID_LENGTH = 255;
  */
 export function checkClaims(claims: Claims, provider: IdentityProviderData): Subject | TokenProblem {
   if (provider.claim_mappings_confirmed === false) return 'claim_mapping_unconfirmed';
-  const { claim_mappings: names, kind } = provider;
-  const required = [
-    'exp',
-    'iat',
-    names.user_id,
-    ...(kind === 'workos' ? [names.session_id] : []),
-    ...provider.required_claims,
-  ];
-  if (required.some((name) => (claimAt(claims, name) ?? undefined) === undefined)) return 'claim_missing';
+  const { claim_mappings: names } = provider;
+  for (const name of requiredBy(provider)) {
+    if ((claimAt(claims, name) ?? undefined) === undefined) return 'claim_missing';
+  }
 
   const { exp, iat, nbf } = claims;
   if (!isNumericDate(exp) || !isNumericDate(iat) || (nbf !== undefined && !isNumericDate(nbf))) return 'malformed';
-  const ids = [names.user_id, names.organization_id, names.session_id].map(
-    (name) => claimAt(claims, name) ?? undefined,
-  );
-  if (!ids.every((id) => id === undefined || isId(id))) return 'malformed';
+  const userId = claimAt(claims, names.user_id);
+  const organizationId = claimAt(claims, names.organization_id) ?? undefined;
+  const sessionId = claimAt(claims, names.session_id) ?? undefined;
+  if (!isId(userId) || !isIdOrNone(organizationId) || !isIdOrNone(sessionId)) return 'malformed';
 
   const audience = checkAudience(claims, provider);
   if (audience) return audience;
   if (claims['act'] !== undefined && !provider.allow_impersonation) return 'claim_not_allowed';
 
-  const [userId, organizationId, sessionId] = ids as [string, string | undefined, string | undefined];
   return {
     userId,
     ...(organizationId === undefined ? {} : { organizationId }),
     ...(sessionId === undefined ? {} : { sessionId }),
     issuedAt: iat,
     expiresAt: exp,
-    ...(nbf === undefined ? {} : { notBefore: nbf as number }),
+    ...(nbf === undefined ? {} : { notBefore: nbf }),
   };
+}
+
+const required = new WeakMap<IdentityProviderData, readonly string[]>();
+
+/** Put together once for each version of a provider. */
+function requiredBy(provider: IdentityProviderData): readonly string[] {
+  const known = required.get(provider);
+  if (known) return known;
+  const { claim_mappings: names, kind, required_claims } = provider;
+  const all = ['exp', 'iat', names.user_id, ...(kind === 'workos' ? [names.session_id] : []), ...required_claims];
+  required.set(provider, all);
+  return all;
 }
 
 /** Whether the token may be used at `now` (ms): `exp`, `nbf`, and an `iat` that has come. */
@@ -99,3 +105,5 @@ const isNumericDate = (value: unknown): value is number =>
 
 const isId = (value: unknown): value is string =>
   typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH;
+
+const isIdOrNone = (value: unknown): value is string | undefined => value === undefined || isId(value);

@@ -87,8 +87,8 @@ export class KeySet {
   }
 
   /** Whether a key that has verified something is still among the keys. */
-  holds(key: KeyObject): boolean {
-    if (!this.isUsable()) return false;
+  holds(key: KeyObject, now = this.parts.now()): boolean {
+    if (!this.isUsable(now)) return false;
     for (const candidate of this.keys) if (candidate.key === key) return true;
     return false;
   }
@@ -100,8 +100,8 @@ export class KeySet {
     return fitting.length === 1 || kid !== undefined ? fitting[0] : undefined;
   }
 
-  private isUsable(): boolean {
-    return this.keys.length > 0 && this.parts.now() - this.fetchedAt < this.parts.settings.maxAgeMs;
+  private isUsable(now = this.parts.now()): boolean {
+    return this.keys.length > 0 && now - this.fetchedAt < this.parts.settings.maxAgeMs;
   }
 
   private prepare(): Promise<void> {
