@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { printTable, type Row } from './row.js';
 
-/** Every bench, by the name that selects it: `npm run bench -- signature ingest`. All of them without a name. */
+/** Every bench, by the name that selects it: `npm run bench -- signature ingest`. All of these without a name. */
 const BENCHES: Record<string, () => Promise<Row[]>> = {
   signature: async () => (await import('./signature.js')).signature(),
   ingest: async () => (await import('./ingest.js')).ingest(),
@@ -12,18 +12,23 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'mass-revocation': async () => (await import('./mass-revocation.js')).massRevocation(),
   'revocation-latency': async () => (await import('./revocation-latency.js')).revocationLatency(),
 };
+/** Only by name: each fills a database of its own first. */
+const BY_NAME: typeof BENCHES = {
+  lists: async () => (await import('./lists.js')).lists(),
+};
+const ALL = { ...BENCHES, ...BY_NAME };
 
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'));
-const unknown = chosen.filter((name) => !(name in BENCHES));
+const unknown = chosen.filter((name) => !(name in ALL));
 if (unknown.length > 0) {
-  console.error(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}.`);
+  console.error(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(ALL).join(', ')}.`);
   process.exit(2);
 }
 
 const rows: Row[] = [];
 for (const name of chosen.length > 0 ? chosen : Object.keys(BENCHES)) {
   console.error(`${name} …`);
-  rows.push(...(await BENCHES[name]!()));
+  rows.push(...(await ALL[name]!()));
 }
 console.log(
   `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}\n`,

@@ -101,7 +101,7 @@ export function readAuditOfPerson(
     `select a.*, c.seq, c.hash from (
        select own.* from (${SUBJECTS_OF_PERSON}) s
        cross join lateral (
-         select * from audit where subject = s.subject and ($3::bigint is null or id < $3) order by id desc limit $4
+         select * from audit where subject = s.subject collate "default" and ($3::bigint is null or id < $3) order by id desc limit $4
        ) own
        order by own.id desc limit $4
      ) a left join audit_chain c on c.audit_id = a.id order by a.id desc`,

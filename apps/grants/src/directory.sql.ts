@@ -212,32 +212,80 @@ const USER = `u.provider_id, u.id, coalesce(u.email, u.sign_in_email) as email, 
   coalesce(u.name, nullif(btrim(concat(u.first_name, ' ', u.last_name)), '')) as name, u.external_id, u.deleted_at,
   u.first_seen_at, u.last_seen_at`;
 
-/** In the order of their ids, after one; `search` is the beginning of an id, an address or a name. */
-export function readUsers(
-  tx: Tx,
-  filter: { search?: string | undefined; provider_id?: string | undefined },
-  page: { after: { id: string; providerId: string } | undefined; limit: number },
-): Promise<UserRow[]> {
-  const prefix = filter.search === undefined ? null : `${filter.search.replaceAll(/[\\%_]/g, '\\$&')}%`;
-  const matches =
-    prefix === null
-      ? 'true'
-      : `(u.id like $5 or lower(coalesce(u.email, u.sign_in_email)) like lower($5)
-          or lower(coalesce(u.name, coalesce(u.first_name, '') || ' ' || coalesce(u.last_name, ''))) like lower($5))`;
+/** Where in a list of users one is: with a search, also in which of its parts, and the text by which it was found. */
+export interface UserPlace {
+  id: string;
+  providerId: string;
+  part?: { index: number; text: string } | undefined;
+}
+
+interface PageOfUsers {
+  after: UserPlace | undefined;
+  limit: number;
+}
+
+/** In the order of their ids, after one. */
+export function readUsers(tx: Tx, providerId: string | undefined, page: PageOfUsers): Promise<UserRow[]> {
   return rowsOf(
     tx,
     `select ${USER} from users u
      where ($1::text is null or (u.id, u.provider_id) > ($1, $2)) and ($3::text is null or u.provider_id = $3)
-       and ${matches}
      order by u.id, u.provider_id limit $4`,
-    [
-      page.after?.id ?? null,
-      page.after?.providerId ?? null,
-      filter.provider_id ?? null,
-      page.limit,
-      ...(prefix === null ? [] : [prefix]),
-    ],
+    [page.after?.id ?? null, page.after?.providerId ?? null, providerId ?? null, page.limit],
   );
+}
+
+/** By what somebody is found, each with an index of its own. */
+const SEARCHED = [
+  { text: 'u.id', sought: '$1::text' },
+  { text: 'lower(coalesce(u.email, u.sign_in_email))', sought: 'lower($1::text)' },
+  {
+    text: `lower(coalesce(u.name, coalesce(u.first_name, '') || ' ' || coalesce(u.last_name, '')))`,
+    sought: 'lower($1::text)',
+  },
+] as const;
+const begins = ({ text, sought }: (typeof SEARCHED)[number]): string =>
+  `(${text} collate "C") >= ${sought} and (${text} collate "C") < ${sought} || $2::text`;
+/** In the order of bytes nothing that begins with something comes behind it with this. */
+const LAST = '\u{10ffff}';
+
+export type FoundUser = UserRow & { place: UserPlace };
+
+/**
+ * Whose id, address or name begins so: first those by their id, then by their address, then by their name, each in the order of
+ * that text, and each person once. A page costs as much as it holds, however many there are.
+ */
+export async function searchUsers(
+  tx: Tx,
+  filter: { search: string; providerId: string | undefined },
+  { after, limit }: PageOfUsers,
+): Promise<FoundUser[]> {
+  const found: FoundUser[] = [];
+  for (let index = after?.part?.index ?? 0; index < SEARCHED.length && found.length < limit; index++) {
+    const { text } = SEARCHED[index]!;
+    const earlier = SEARCHED.slice(0, index).map((other) => ` and not coalesce(${begins(other)}, false)`);
+    const from = after?.part?.index === index ? after : undefined;
+    const rows = await rowsOf<UserRow & { found_by: string }>(
+      tx,
+      `select ${USER}, ${text} as found_by from users u
+       where ${begins(SEARCHED[index]!)}${earlier.join('')} and ($3::text is null or u.provider_id = $3)
+         and ($4::text is null or ((${text} collate "C"), (u.id collate "C"), (u.provider_id collate "C")) > ($4, $5, $6))
+       order by ${text} collate "C", u.id collate "C", u.provider_id collate "C" limit $7`,
+      [
+        filter.search,
+        LAST,
+        filter.providerId ?? null,
+        from?.part?.text ?? null,
+        from?.id ?? null,
+        from?.providerId ?? null,
+        limit - found.length,
+      ],
+    );
+    for (const { found_by, ...user } of rows) {
+      found.push({ ...user, place: { id: user.id, providerId: user.provider_id, part: { index, text: found_by } } });
+    }
+  }
+  return found;
 }
 
 /** The user of that id, of every provider that has one. */

@@ -7,6 +7,7 @@ import { AddShadow1795737600002 } from './migrations/1795737600002-add-shadow.js
 import { AddAuditHead1795737600003 } from './migrations/1795737600003-add-audit-head.js';
 import { AddReceipts1796169600000 } from './migrations/1796169600000-add-receipts.js';
 import { AddMassMarking1796083200000 } from './migrations/1796083200000-add-mass-marking.js';
+import { IndexLists1796169800000 } from './migrations/1796169800000-index-lists.js';
 import { AddGuard1795737600001 } from './migrations/1795737600001-add-guard.js';
 
 /** The number of grants in the two-number keys of advisory locks. */
@@ -24,6 +25,7 @@ export const GRANTS_SCHEMA: DatabaseSchema = {
     AddCanary1795824200000,
     AddReceipts1796169600000,
     AddMassMarking1796083200000,
+    IndexLists1796169800000,
   ],
   migrationLock: [LOCK_SPACE, 1],
   rights: {

@@ -99,7 +99,7 @@ export async function readScopes(tx: Tx, keys: Iterable<ScopeKey>): Promise<Know
     const rows = await rowsOf<StateRow & { kind: Scope['kind']; actor: string | null; reason: string }>(
       tx,
       `select c.scope_key, s.kind, c.closed_at, c.reason, c.source_event_id, c.occurred_at, c.actor
-       from scope_closings c join scopes s using (scope_key) where c.scope_key = any($1)`,
+       from scope_closings c join scopes s using (scope_key) where c.scope_key = any($1) and s.scope_key = any($1)`,
       [closed],
     );
     for (const row of rows) {

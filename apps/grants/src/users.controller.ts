@@ -12,8 +12,11 @@ import {
   providersOf,
   readMembershipsOf,
   readSessionsOf,
+  type FoundUser,
   readUsers,
   readUsersById,
+  searchUsers,
+  type UserPlace,
   type UserRow,
 } from './directory.sql.js';
 import { clock, countActiveGrants, countGrants } from './grants.sql.js';
@@ -81,14 +84,24 @@ export class UsersController {
   @Get()
   list(@Query(valid(userQuery)) { q, provider_id, cursor, limit }: z.output<typeof userQuery>) {
     return this.database.read(async (tx) => {
-      const after = cursor && { id: cursor[0]!, providerId: cursor[1] ?? '' };
-      const rows = await readUsers(tx, { search: q, provider_id }, { after, limit: limit + 1 });
-      const views = await withStatus(tx, rows);
+      const wanted = { after: cursor && placeOf(cursor), limit: limit + 1 };
+      const found: FoundUser[] =
+        q === undefined
+          ? (await readUsers(tx, provider_id, wanted)).map((user) => ({
+              ...user,
+              place: { id: user.id, providerId: user.provider_id },
+            }))
+          : await searchUsers(tx, { search: q, providerId: provider_id }, wanted);
+      const places = found.map(({ place }) => place);
+      const views = await withStatus(
+        tx,
+        found.map(({ place: _, ...user }) => user),
+      );
       return page(
-        views,
+        views.map((view, index) => ({ view, place: places[index]! })),
         limit,
-        (user) => [user.id, user.provider_id],
-        (user) => user,
+        ({ place }) => cursorOf(place),
+        ({ view }) => view,
       );
     });
   }
@@ -144,6 +157,14 @@ export class UsersController {
     if (found.length === 0) throw unknown;
     return { ...UNKNOWN_PROFILE, provider_id: found[0]!, id: userId };
   }
+}
+
+const cursorOf = ({ id, providerId, part }: UserPlace): string[] =>
+  part ? [id, providerId, String(part.index), part.text] : [id, providerId];
+
+function placeOf([id, providerId = '', index, text]: string[]): UserPlace {
+  const isPart = index !== undefined && text !== undefined && /^[0-2]$/.test(index);
+  return { id: id!, providerId, ...(isPart ? { part: { index: Number(index), text } } : {}) };
 }
 
 const UNKNOWN_PROFILE = {

@@ -1,3 +1,4 @@
+import type { Tx } from '#platform/sql.js';
 import { readAuditOfPerson } from '../src/audit.sql.js';
 import { createGrant } from '../src/create-grant.js';
 import { apply, event, newProvider, ownDatabase, recordOf } from './support.js';
@@ -77,4 +78,17 @@ test('it is read page by page, without a gap and without a repetition', async ()
   }
   expect(read).toEqual(whole);
   expect(whole.length).toBeGreaterThan(5);
+});
+
+test('each of their subjects is asked for by its index: the size of the audit does not matter', async () => {
+  const plan = await own.database.transaction(async (tx) => {
+    await tx.query('set local enable_seqscan = off'); // so that an index is taken wherever one can be
+    const explaining = { query: (text: string, parameters: unknown[]) => tx.query(`explain ${text}`, parameters) };
+    const person = { userId: 'ada', providerIds: ['idp'] };
+    return readAuditOfPerson(explaining as unknown as Tx, person, { before: undefined, limit: 50 });
+  });
+  const lines = (plan as unknown as { 'QUERY PLAN': string }[]).map((line) => line['QUERY PLAN']).join('\n');
+  expect(lines).toMatch(/(using|on) audit_of_subject\b/);
+  expect(lines).toMatch(/Index Cond: \(?subject = /);
+  expect(lines).not.toMatch(/Seq Scan on audit\b/);
 });

@@ -50,6 +50,7 @@ export interface DatabaseSchema {
 }
 
 const CONFLICT_RETRIES = 5;
+const LOCK_POLL_MS = 100;
 
 /** One schema of a PostgreSQL database, and who migrates it. */
 export class Database {
@@ -64,7 +65,8 @@ export class Database {
     this.source = this.sourceOf(config.url, config.poolSize);
   }
 
-  private sourceOf(url: string, poolSize: number): DataSource {
+  /** @param timeoutMs of one statement; 0: as long as it takes */
+  private sourceOf(url: string, poolSize: number, timeoutMs = this.config.timeoutMs): DataSource {
     const { config, schema } = this;
     return new DataSource({
       type: 'postgres',
@@ -80,8 +82,7 @@ export class Database {
       poolErrorHandler: () => undefined,
       extra: {
         options: `-c search_path=${schema.name}`,
-        statement_timeout: config.timeoutMs,
-        query_timeout: config.timeoutMs + 1_000,
+        ...(timeoutMs > 0 && { statement_timeout: timeoutMs, query_timeout: timeoutMs + 1_000 }),
         idle_in_transaction_session_timeout: 60_000,
         keepAlive: true,
       },
@@ -112,12 +113,14 @@ export class Database {
   }
 
   private async migrate(): Promise<void> {
-    const { migrationUrl } = this.config;
-    if (migrationUrl === undefined) return this.migrateWith(this.source);
+    const { url, migrationUrl } = this.config;
     const [who] = await rowsOf<{ role: string }>(this.source.manager, 'select current_user as role');
-    const source = await this.sourceOf(migrationUrl, 2).initialize();
+    // An index over ten million rows takes longer than any request may.
+    const source = await this.sourceOf(migrationUrl ?? url, 2, 0).initialize();
     try {
-      await this.migrateWith(source, (runner) => grantRights(runner, this.schema.name, this.schema.rights, who!.role));
+      await this.migrateWith(source, async (runner) => {
+        if (migrationUrl !== undefined) await grantRights(runner, this.schema.name, this.schema.rights, who!.role);
+      });
     } finally {
       await source.destroy();
     }
@@ -131,23 +134,32 @@ export class Database {
     this.logger?.warn(`${excess}; see deploy/postgres/roles.sql`);
   }
 
-  private async migrateWith(source: DataSource, then?: (runner: QueryRunner) => Promise<void>): Promise<void> {
+  private async migrateWith(source: DataSource, then: (runner: QueryRunner) => Promise<void>): Promise<void> {
     const runner = source.createQueryRunner();
     try {
       await runner.connect();
-      await runner.query('set statement_timeout = 0');
-      await runner.query('select pg_advisory_lock($1, $2)', [...this.schema.migrationLock]);
+      await this.takeMigrationLock(runner);
       // Not "if not exists": that asks for the right to make schemas even where there is nothing to make.
       const [schema] = (await runner.query('select to_regnamespace($1) is not null as there', [this.schema.name])) as [
         { there: boolean },
       ];
       if (!schema.there) await runner.query(`create schema ${this.schema.name}`);
       await source.runMigrations({ transaction: 'each' });
-      await then?.(runner);
+      await then(runner);
     } finally {
       await runner.query('select pg_advisory_unlock_all()').catch(() => undefined);
-      await runner.query('reset statement_timeout').catch(() => undefined);
       await runner.release();
+    }
+  }
+
+  /** Asks for it rather than waits: whoever waits holds up `create index concurrently` of whoever has it, for ever. */
+  private async takeMigrationLock(runner: QueryRunner): Promise<void> {
+    for (;;) {
+      const [turn] = (await runner.query('select pg_try_advisory_lock($1, $2) as mine', [
+        ...this.schema.migrationLock,
+      ])) as [{ mine: boolean }];
+      if (turn.mine) return;
+      await delay(LOCK_POLL_MS);
     }
   }
 
