@@ -115,37 +115,33 @@ export async function readSendingStream(tx: Tx, id: string): Promise<SendingStre
   return row;
 }
 
-export interface Attempt {
+/** What became of one try, and of what was tried: said, set aside, to be tried later by itself, or (null) left as it was. */
+export interface Conclusion {
   status: number | null;
-  durationMs: number | null;
+  durationMs: number;
   error: string | null;
+  then: 'delivered' | 'refused' | { waitMs: number } | null;
 }
 
-export async function recordAttempt(tx: Tx, deliveryId: string, attempt: Attempt): Promise<void> {
-  await tx.query('insert into attempts (delivery_id, status, duration_ms, error) values ($1, $2, $3, $4)', [
-    deliveryId,
-    attempt.status,
-    attempt.durationMs,
-    attempt.error,
-  ]);
-}
-
-/** Said, or set aside: either way what comes behind it goes on. Answers whether it was pending until now. */
-export async function settle(tx: Tx, deliveryId: string, state: 'delivered' | 'refused'): Promise<boolean> {
-  const rows = await rowsOf<{ id: string }>(
+/** Writes it down. Answers whether the stream is still to be told. */
+export async function conclude(tx: Tx, streamId: string, deliveryId: string, tried: Conclusion): Promise<boolean> {
+  const { status, durationMs, error, then } = tried;
+  const waitMs = typeof then === 'object' ? (then?.waitMs ?? null) : null;
+  const [row] = await rowsOf<{ goes_on: boolean }>(
     tx,
-    `update deliveries set state = $2, settled_at = clock_timestamp() where id = $1 and state = 'pending' returning id`,
-    [deliveryId, state],
+    `with attempted as (
+       insert into attempts (delivery_id, status, duration_ms, error) values ($2, $3, $4, $5)
+     ), settled as (
+       update deliveries set state = $6, settled_at = clock_timestamp()
+       where id = $2 and state = 'pending' and $6::text is not null
+     ), postponed as (
+       update deliveries set refusals = refusals + 1, next_attempt_at = now() + $7 * interval '1 ms'
+       where id = $2 and $7::float8 is not null
+     )
+     select status = 'enabled' as goes_on from streams where id = $1`,
+    [streamId, deliveryId, status, durationMs, error, typeof then === 'string' ? then : null, waitMs],
   );
-  return rows.length > 0;
-}
-
-/** The receiver refuses this one; it is tried again later, and what is of the same subject waits with it. */
-export async function postpone(tx: Tx, deliveryId: string, waitMs: number): Promise<void> {
-  await tx.query(
-    `update deliveries set refusals = refusals + 1, next_attempt_at = now() + $2 * interval '1 ms' where id = $1`,
-    [deliveryId, waitMs],
-  );
+  return row?.goes_on ?? false;
 }
 
 export async function streamFailed(tx: Tx, streamId: string, error: string, waitMs: number): Promise<void> {

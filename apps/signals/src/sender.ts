@@ -8,19 +8,18 @@ import { z } from 'zod';
 import type { SignalsConfig } from './config.js';
 import { MOST_REFUSALS, type Outcome, outcomeOf, retryAfterMs } from './domain/retry.js';
 import {
+  conclude,
+  type Conclusion,
   disableStream,
   dropPending,
   type Due,
   forgetSettled,
   headsOf,
-  postpone,
   QUEUE_CHANNEL,
   readDueStreams,
   readSendingStream,
   readWindow,
-  recordAttempt,
   type SendingStream,
-  settle,
   streamFailed,
   streamWorks,
 } from './queue.sql.js';
@@ -112,9 +111,9 @@ export class Sender {
         stream: await readSendingStream(tx, streamId),
         window: await readWindow(tx, streamId, WINDOW),
       }));
-      const heads = headsOf(window).slice(0, AT_ONCE_TO_ONE);
+      const heads = headsOf(window);
       if (!stream || heads.length === 0) return;
-      const outcomes = await Promise.all(heads.map((due) => this.send(stream, due)));
+      const outcomes = await this.sendAll(stream, heads, signal);
       if (outcomes.some(({ kind }) => kind === 'gone' || kind === 'unavailable')) {
         await this.pauseAfter(stream, outcomes);
         return;
@@ -123,26 +122,45 @@ export class Sender {
     }
   }
 
-  private async send(stream: SendingStream, due: Due): Promise<Outcome> {
-    const { database, metrics, logger, settings } = this.parts;
+  /** A few at once; no more once the receiver is away, or is not to be told any more. */
+  private async sendAll(stream: SendingStream, heads: readonly Due[], signal: AbortSignal): Promise<Outcome[]> {
+    const waiting = [...heads];
+    const outcomes: Outcome[] = [];
+    let goesOn = true;
+    const sendOn = async (): Promise<void> => {
+      for (let due = waiting.shift(); due && goesOn && !signal.aborted; due = waiting.shift()) {
+        const { outcome, isEnabled } = await this.send(stream, due);
+        outcomes.push(outcome);
+        goesOn &&= isEnabled && outcome.kind !== 'unavailable' && outcome.kind !== 'gone';
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE_TO_ONE }, sendOn));
+    return outcomes;
+  }
+
+  private async send(stream: SendingStream, due: Due): Promise<{ outcome: Outcome; isEnabled: boolean }> {
+    const { database, metrics, logger } = this.parts;
     const startedAt = performance.now();
     const outcome = await this.ask(stream, due);
     const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
     const error = outcome.kind === 'delivered' ? null : outcome.error;
-    const isLast = outcome.kind === 'refused' && due.refusals + 1 >= MOST_REFUSALS;
-    await database.transaction(async (tx) => {
-      await recordAttempt(tx, due.id, { status: outcome.status, durationMs, error });
-      if (outcome.kind === 'delivered') await settle(tx, due.id, 'delivered');
-      else if (isLast) await settle(tx, due.id, 'refused');
-      else if (outcome.kind === 'refused') {
-        await postpone(tx, due.id, retryAfterMs(due.refusals + 1, settings.retry));
-      }
-    });
+    const then = this.then(outcome, due);
+    const { status } = outcome;
+    const isEnabled = await database.transaction((tx) =>
+      conclude(tx, stream.id, due.id, { status, durationMs, error, then }),
+    );
     metrics.tried(stream.kind, outcome.kind, durationMs);
-    const line = { stream_id: stream.id, jti: due.jti, type: due.signal.type, duration_ms: durationMs };
-    if (outcome.kind === 'delivered') logger.info({ ...line, status: outcome.status }, 'signal delivered');
-    else logger.warn({ ...line, error, set_aside: isLast }, 'signal not delivered');
-    return outcome;
+    const line = { stream_id: stream.id, jti: due.jti, type: due.signal.type, status, duration_ms: durationMs };
+    if (outcome.kind === 'delivered') logger.info(line, 'signal delivered');
+    else logger.warn({ ...line, error, set_aside: then === 'refused' }, 'signal not delivered');
+    return { outcome, isEnabled };
+  }
+
+  private then(outcome: Outcome, { refusals }: Due): Conclusion['then'] {
+    if (outcome.kind === 'delivered') return 'delivered';
+    if (outcome.kind !== 'refused') return null;
+    if (refusals + 1 >= MOST_REFUSALS) return 'refused';
+    return { waitMs: retryAfterMs(refusals + 1, this.parts.settings.retry) };
   }
 
   private async ask(stream: SendingStream, due: Due): Promise<Outcome> {
