@@ -220,7 +220,7 @@ export async function readBacklog(
        count(*) filter (where d.state = 'refused') as refused,
        extract(epoch from now() - min(d.created_at) filter (where d.state = 'pending'))::float8 as seconds
      from streams s join deliveries d on d.stream_id = s.id and d.state <> 'delivered'
-     where s.status <> 'paused' group by s.kind`,
+     where s.status = 'enabled' group by s.kind`,
   );
   return rows.map((row) => ({
     kind: row.kind,
