@@ -73,7 +73,7 @@ export async function markPage(
        returning g.id, g.provider_id, said.audit_actor, said.action, said.audit_reason, said.audit_event, said.detail
      ), audited as (
        insert into audit (actor, action, provider_id, subject, reason, source_event_id, detail)
-       select audit_actor, action, provider_id, id, audit_event, audit_reason, detail::jsonb from marked order by id
+       select audit_actor, action, provider_id, id, audit_reason, audit_event, detail::jsonb from marked order by id
        on conflict do nothing
      )
      select (select count(*) from marked) as marked, array(select id from others) as others`,
