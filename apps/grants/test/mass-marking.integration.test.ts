@@ -1,0 +1,155 @@
+import { type Scope, scopesOf } from '#revocation/scope.js';
+import { sealAudit, verifyAudit } from '../src/audit-chain.js';
+import { changeScopes } from '../src/change-scopes.js';
+import { markOf, sameMark } from '../src/domain/mark.js';
+import { grantOfRow, type GrantRow } from '../src/grants.sql.js';
+import { enqueueMarking } from '../src/marking-jobs.sql.js';
+import { markNextChunk } from '../src/marking-worker.js';
+import { readScopes } from '../src/scopes.sql.js';
+import { until } from './kafka.js';
+import { all, apply, AT, event, newProvider, ownDatabase, recordOf } from './support.js';
+
+let own: Awaited<ReturnType<typeof ownDatabase>>;
+beforeAll(async () => {
+  own = await ownDatabase(10, { roles: true });
+});
+afterAll(() => own.drop());
+
+const GRANTS = 400;
+const organization = (providerId: string): Scope => ({ kind: 'organization', providerId, organizationId: 'org_big' });
+const work = async (chunk = 90): Promise<number> => {
+  let marked = 0;
+  for (let more: number | undefined = 0; more !== undefined; marked += more ?? 0) {
+    more = await own.database.transaction((tx) => markNextChunk(tx, chunk));
+  }
+  return marked;
+};
+
+/** One each second from AT on; every tenth user has many, and every third grant is of a session. */
+async function manyGrants(providerId: string): Promise<void> {
+  await all(
+    own.database,
+    `insert into grants
+       (id, provider_id, user_id, organization_id, session_id, resource, scopes, granted_at, granted_by)
+     select 'grant_' || $1 || '_' || lpad(n::text, 6, '0'), $1, 'user_' || n % 40, 'org_big',
+       case when n % 3 = 0 then 'session_' || n % 12 end, 'vault', '{read}', $2::float8 + n * 1000, 'test'
+     from generate_series(1, ${GRANTS}) as n`,
+    [providerId, AT],
+  );
+}
+
+/** That every row says what the rule says, and that the audit says of each what its row says. */
+async function expectRuled(providerId: string): Promise<GrantRow[]> {
+  const rows = await all<GrantRow>(own.database, 'select * from grants where provider_id = $1 order by id', [
+    providerId,
+  ]);
+  const grants = rows.map(grantOfRow);
+  const known = await own.database.read((tx) => readScopes(tx, grants.flatMap(scopesOf)));
+  expect(grants.filter((grant) => !sameMark(grant.mark, markOf(grant, known))).map(({ id }) => id)).toEqual([]);
+  const unsaid = await all(
+    own.database,
+    `select g.id from grants g where g.provider_id = $1 and g.revoked_at is not null and not exists (
+       select 1 from audit a where a.subject = g.id and a.action = 'grant.revoked' and a.provider_id = g.provider_id
+         and a.reason = g.reason and a.source_event_id is not distinct from g.source_event_id
+         and a.actor = coalesce(g.actor, 'workos') and a.detail = jsonb_build_object('scope', g.revoked_scope))`,
+    [providerId],
+  );
+  expect(unsaid).toEqual([]);
+  return rows;
+}
+
+test('grants of which other scopes were closed too are marked by all of them; the audit says so, and is whole', async () => {
+  const providerId = newProvider();
+  await manyGrants(providerId);
+  const member = (user: number, status: string) => ({ user_id: `user_${user}`, organization_id: 'org_big', status });
+  const before = [
+    event('user.deleted', 30, { id: 'user_1' }),
+    event('organization_membership.updated', 50, member(2, 'inactive')),
+    event('organization_membership.updated', 60, member(2, 'active')),
+    event('session.revoked', 20, { id: 'session_3', user_id: 'user_3' }),
+    event('user.deleted', 900, { id: 'user_4' }), // after the organization: it explains nothing
+    event('organization_membership.updated', 900, member(5, 'active')), // never closed
+  ];
+  await apply(own.database, before.map((one) => recordOf(one, providerId))); // prettier-ignore
+  const gone = event('organization.deleted', 500, { id: 'org_big' });
+  expect(await apply(own.database, [recordOf(gone, providerId)], undefined, 100)).toMatchObject({ deferred: [{}] });
+  expect(await work()).toBeGreaterThan(300);
+  const rows = await expectRuled(providerId);
+  const reasons = Map.groupBy(rows, ({ reason }) => reason);
+  expect([...reasons.keys()].sort()).toEqual(['membership_inactive', 'organization_deleted', 'session_revoked', 'user_deprovisioned']); // prettier-ignore
+  expect(rows.find(({ user_id }) => user_id === 'user_4')).toMatchObject({ reason: 'organization_deleted' });
+
+  // Once more, and nothing is written.
+  await own.database.transaction((tx) => enqueueMarking(tx, [organization(providerId)]));
+  const audited = () => all(own.database, 'select count(*) as n from audit where provider_id = $1', [providerId]);
+  const had = await audited();
+  expect(await work()).toBe(0);
+  expect(await audited()).toEqual(had);
+  while ((await own.database.transaction((tx) => sealAudit(tx, 1_000))) > 0);
+  expect(await own.database.read((tx) => verifyAudit(tx))).toMatchObject({ problems: [], unsealed: 0 });
+});
+
+test('closed by hand, opened, closed again: each grant by when it was made', async () => {
+  const providerId = newProvider();
+  await manyGrants(providerId);
+  const scope = organization(providerId);
+  const at = (seconds: number): number => AT + seconds * 1_000;
+  const never = { closedAt: -Infinity, openedAt: -Infinity, tokensBefore: -Infinity, closing: null };
+  const closed = (seconds: number, reason: string, actor: string | null, eventId: string | null) => ({
+    scope,
+    state: {
+      ...never,
+      closedAt: at(seconds),
+      closing: { reason, sourceEventId: eventId, occurredAt: at(seconds) },
+    },
+    reason,
+    source: { eventId, occurredAt: at(seconds), actor },
+  });
+  const opened = { scope, state: { ...never, openedAt: at(250) }, reason: null, source: { eventId: null, occurredAt: at(250), actor: 'admin' } }; // prettier-ignore
+  const change = (updates: Parameters<typeof changeScopes>[1]) =>
+    own.database.transaction((tx) => changeScopes(tx, updates, { inline: 0 }));
+  await change([closed(100, 'by hand', 'admin', null)]);
+  await work();
+  expect((await expectRuled(providerId)).filter(({ actor }) => actor === 'admin')).toHaveLength(GRANTS);
+  await change([closed(200, 'organization_deleted', null, 'event_by_itself'), opened]);
+  await work();
+  const rows = await expectRuled(providerId);
+  expect(rows.map(({ reason }) => reason)).toEqual([
+    ...Array<string>(100).fill('by hand'),
+    ...Array<string>(100).fill('organization_deleted'),
+    ...Array<null>(200).fill(null),
+  ]);
+  const restored = `select 1 from audit where provider_id = $1 and action = 'grant.restored'`;
+  expect(await all(own.database, restored, [providerId])).toHaveLength(200);
+});
+
+test('what somebody else closes while a page waits for its grants is not overlooked', async () => {
+  const providerId = newProvider();
+  await manyGrants(providerId);
+  await apply(
+    own.database,
+    [recordOf(event('organization.deleted', 500, { id: 'org_big' }), providerId)],
+    undefined,
+    100,
+  );
+  const closed = Promise.withResolvers<void>();
+  const free = Promise.withResolvers<void>();
+  const other = own.database.transaction(async (tx) => {
+    const deleted = { scope: { kind: 'user', providerId, userId: 'user_7' } as const };
+    const closing = { reason: 'user_deprovisioned', sourceEventId: 'event_meanwhile', occurredAt: AT };
+    const state = { closedAt: Infinity, openedAt: -Infinity, tokensBefore: -Infinity, closing };
+    const source = { eventId: 'event_meanwhile', occurredAt: AT, actor: null };
+    await changeScopes(tx, [{ ...deleted, state, reason: closing.reason, source }], { inline: 5_000 });
+    closed.resolve();
+    await free.promise;
+  });
+  await closed.promise;
+  const working = work();
+  const waits = `select 1 from pg_locks l join pg_stat_activity a using (pid)
+    where not l.granted and a.datname = current_database()`;
+  await until('the page waits', async () => (await all(own.database, waits)).length > 0, 60_000);
+  free.resolve();
+  await Promise.all([other, working]);
+  const rows = await expectRuled(providerId);
+  expect(rows.filter(({ reason }) => reason === 'user_deprovisioned')).toHaveLength(GRANTS / 40);
+});
