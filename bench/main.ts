@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   ingest: async () => (await import('./ingest.js')).ingest(),
   verification: async () => (await import('./verification.js')).verification(),
   'http-verify': async () => (await import('./http-verify.js')).httpVerify(),
+  guard: async () => (await import('./guard.js')).guard(),
   'mass-revocation': async () => (await import('./mass-revocation.js')).massRevocation(),
   'revocation-latency': async () => (await import('./revocation-latency.js')).revocationLatency(),
 };
