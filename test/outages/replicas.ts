@@ -54,7 +54,9 @@ export async function secondReplicas(stack: Stack, running: TestStack, root: str
   };
   const { kafkaBrokers, databaseUrl } = stack;
   const dir = join(running.dir, 'second');
-  return defineServices({ root, dir, settings, ports, kafkaBrokers, databaseUrl }).map((definition) => {
+  const definitions = defineServices({ root, dir, settings, ports, kafkaBrokers, databaseUrl });
+  const isServed = ({ name }: { name: string }): boolean => (SERVICES as readonly string[]).includes(name);
+  return definitions.filter(isServed).map((definition) => {
     const service = new Service(definition, join(running.dir, 'logs', 'second'));
     return {
       name: definition.name as ServiceName,

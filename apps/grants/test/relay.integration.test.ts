@@ -110,7 +110,7 @@ test('a heartbeat says where the events end, and has a partition that was added 
   const topic = client.topic(TOPICS.workosEvents);
   const added = Object.keys(await client.endOffsets(TOPICS.workosEvents)).length;
   await client.withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: added + 1 }] }));
-  await until('the added one', () => beatsIn(records).some(({ ends }) => ends[added] === '0'));
+  await until('the added one', () => beatsIn(records).some(({ ends }) => ends[added] !== undefined));
 });
 
 test('of a moment of which nobody knows where the events ended there is no heartbeat, and the outbox goes on', async () => {

@@ -102,7 +102,7 @@ export class RunningService {
       KAFKA_PARTITIONS: String(PARTITIONS),
       RESCIND_API_KEYS: `test:${API_KEY}`,
       RESCIND_ALLOW_LOCAL_HOSTS: 'true',
-      MAX_STALENESS_MS: '600',
+      MAX_STALENESS_MS: '2000',
       KEYS_DIR: this.keysDir,
       ...this.options.env,
       ...env,
