@@ -186,7 +186,7 @@ test('grants is behind: tokens are judged by what is read of the events, and it 
     await becomes(leaving.goes.token, 'user_deprovisioned');
     await eventually(
       () => readiness('grants'),
-      ({ body }) => body['events'] !== undefined && (body['lag'] as Json)['workos.events'] === 1,
+      ({ body }) => body['events'] !== undefined && Number((body['lag'] as Json)['workos.events']) > 0,
     );
     // The view goes on being proved, since each verifier reads the events itself.
     await eventually(
