@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import type { ScopeStateData } from '#contracts/revocation.js';
-import { Heartbeats } from '../apps/token-verification/src/domain/heartbeats.js';
+import { Heartbeats } from '#revocation/heartbeats.js';
 import { RevocationView } from '../apps/token-verification/src/domain/revocation-view.js';
 import { KeySet } from '../apps/token-verification/src/keys/key-set.js';
 import { VerifiedCache } from '../apps/token-verification/src/verified-cache.js';

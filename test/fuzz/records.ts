@@ -9,7 +9,7 @@ import { keyOf } from '#revocation/scope.js';
 import { sameState } from '#revocation/scope-state.js';
 import { stateFromWire } from '#revocation/wire.js';
 import { type FuzzTarget, jsonNear, unlessRefused } from '#testing/fuzz.js';
-import { Heartbeats } from '../../apps/token-verification/src/domain/heartbeats.js';
+import { Heartbeats } from '#revocation/heartbeats.js';
 import { RevocationView } from '../../apps/token-verification/src/domain/revocation-view.js';
 import { makeIssuer, providerOf } from '../../apps/token-verification/test/issuer.js';
 import { WORKOS_EVENTS } from './samples.js';

@@ -10,7 +10,7 @@ import { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { AnswerSigner } from './answer-signer.js';
 import type { VerificationConfig } from './config.js';
-import { Heartbeats } from './domain/heartbeats.js';
+import { Heartbeats } from '#revocation/heartbeats.js';
 import { RevocationView } from './domain/revocation-view.js';
 import { introspectionRoutes } from './introspection-routes.js';
 import { FirstRefusals } from './first-refusals.js';

@@ -1,6 +1,6 @@
 import type { Verdict } from './verifier.js';
 import type { Verifier } from './verifier.js';
-import type { Heartbeats } from './domain/heartbeats.js';
+import type { Heartbeats } from '#revocation/heartbeats.js';
 import type { FirstRefusals } from './first-refusals.js';
 import type { RefusalReporter } from './refusal-reporter.js';
 import type { SignInReporter } from './sign-in-reporter.js';

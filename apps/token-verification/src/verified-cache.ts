@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import type { Access } from '#revocation/judge.js';
-import type { Subject } from './domain/check-claims.js';
+import type { Subject } from '#providers/check-claims.js';
 import type { KeySet } from './keys/key-set.js';
 
 /** A token whose signature and claims held. Its times and its scopes are looked at again each time. */

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { ALGORITHMS, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { type Access, judge } from '#revocation/judge.js';
 import { scopesOf } from '#revocation/scope.js';
-import { checkClaims, checkTimes, type Subject, type TokenProblem } from './domain/check-claims.js';
+import { checkClaims, checkTimes, type Subject, type TokenProblem } from '#providers/check-claims.js';
 import { type ParsedToken, parseToken } from './domain/parse-token.js';
 import type { RevocationView } from './domain/revocation-view.js';
 import { type Algorithm, isSignature } from './keys/jwk.js';

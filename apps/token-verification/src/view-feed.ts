@@ -7,7 +7,7 @@ import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import type { Logger } from '#platform/logging.js';
 import { effectsOf, type ScopeUpdate, type SuspensionRule } from '#revocation/effects.js';
-import type { Heartbeats } from './domain/heartbeats.js';
+import type { Heartbeats } from '#revocation/heartbeats.js';
 import type { FirstRefusals } from './first-refusals.js';
 import type { RevocationView } from './domain/revocation-view.js';
 

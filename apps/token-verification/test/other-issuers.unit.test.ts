@@ -4,7 +4,7 @@ import {
   type IdentityProviderData,
 } from '#contracts/identity-provider.js';
 import { claimMappingsOf, readIssuer, type Vendor } from '#workos/issuer-shape.js';
-import { claimAt, NOT_ONE } from '../src/domain/claim-at.js';
+import { claimAt, NOT_ONE } from '#providers/claim-at.js';
 import { makeIssuer, providerOf, token } from './issuer.js';
 import { recordOf } from './record-of.js';
 import { outcomeOf, type World, worldOf } from './verifier-of.js';

@@ -3,6 +3,7 @@ import { checked } from './checked.js';
 import type { CloudEvent } from './cloud-event.js';
 import { decodeCloudEvent, problemFields } from './cloud-event.js';
 import { momentFromWire } from './moment.js';
+import { HEARTBEAT_TYPE, REVOCATION_TYPE, SCOPE_STATE_TYPE } from './record-types.js';
 import { Rejected } from './rejected.js';
 
 /** Why access ended. Codes are stable; a revocation by hand carries {@link BY_HAND} and its own words beside it. */
@@ -20,9 +21,7 @@ export const REASON_CODES = [
 
 export type ReasonCode = (typeof REASON_CODES)[number];
 
-export const REVOCATION_TYPE = 'io.rescind.revocation.v1';
-export const SCOPE_STATE_TYPE = 'io.rescind.revocation-state.v1';
-export const HEARTBEAT_TYPE = 'io.rescind.revocation-state.heartbeat.v1';
+export { HEARTBEAT_TYPE, REVOCATION_TYPE, SCOPE_STATE_TYPE };
 /** The one key on `access.revocation-state` that is no scope. Each partition has a record of this key. */
 export const HEARTBEAT_KEY = 'heartbeat';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Heartbeats } from '../src/domain/heartbeats.js';
+import { Heartbeats } from '../src/heartbeats.js';
 
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 const beat = (

@@ -27,13 +27,25 @@ export interface Subject {
 }
 
 type Claims = Readonly<Record<string, unknown>>;
+/** What the claims of its tokens are held against. */
+export type ClaimRules = Pick<
+  IdentityProviderData,
+  | 'kind'
+  | 'claim_mappings'
+  | 'claim_mappings_confirmed'
+  | 'required_claims'
+  | 'client_id'
+  | 'audience'
+  | 'audience_policy'
+  | 'allow_impersonation'
+>;
 const MAX_ID_LENGTH = 255;
 
 /**
  * Whether the claims of a genuine token fit its provider (RFC 7519, section 4.1; RFC 8725, sections 3.8 and 3.9). Says
  * nothing of the time: {@link checkTimes} does, again at each use.
  */
-export function checkClaims(claims: Claims, provider: IdentityProviderData): Subject | TokenProblem {
+export function checkClaims(claims: Claims, provider: ClaimRules): Subject | TokenProblem {
   if (provider.claim_mappings_confirmed === false) return 'claim_mapping_unconfirmed';
   const { claim_mappings: names } = provider;
   for (const name of requiredBy(provider)) {
@@ -85,7 +97,7 @@ export function checkTimes(subject: Subject, toleranceSeconds: number, now: numb
  * `aud` (RFC 7519, section 4.1.3) as the provider's policy says, and `client_id` wherever it is there. Real WorkOS tokens
  * often have neither: then the key set, which belongs to one client, binds them.
  */
-function checkAudience(claims: Claims, provider: IdentityProviderData): TokenProblem | undefined {
+function checkAudience(claims: Claims, provider: ClaimRules): TokenProblem | undefined {
   const { aud, client_id: clientId } = claims;
   if (clientId !== undefined && typeof clientId !== 'string') return 'malformed';
   if (clientId !== undefined && provider.client_id !== null && clientId !== provider.client_id)
