@@ -20,6 +20,7 @@ import { ProviderKeys } from './keys/provider-keys.js';
 import { Lifetime } from './lifetime.js';
 import { VERIFICATION_OPEN_API } from './open-api.js';
 import { RefusalReporter } from './refusal-reporter.js';
+import { RevocationStream, RevocationStreamController } from './revocation-stream.js';
 import { SignInReporter } from './sign-in-reporter.js';
 import { KnownScopes, ScopesController } from './scopes.controller.js';
 import { tokenRoutes } from './token-routes.js';
@@ -83,6 +84,16 @@ export class AppModule {
       cache: new VerifiedCache(config.cacheMax),
       now: Date.now,
     });
+    const authentication = new ApiKeys(config.apiKeys, apiKeys);
+    const stream = new RevocationStream({
+      view,
+      problem: staleness,
+      asOf: () => heartbeats.asOf,
+      ageMs,
+      authentication,
+      registry,
+      maxSubscribers: config.streamsMax,
+    });
     const signer = new AnswerSigner(config.introspectionIssuer ?? '', config.introspectionSigningKeys);
     const service = new TokenService(
       verifier,
@@ -101,7 +112,7 @@ export class AppModule {
           apiKeys: config.apiKeys,
           // A proxy asks there with everybody's tokens.
           limits: { ...config.limits, publicRoutes: ['/v1/forward-auth'] },
-          issuedKeys: apiKeys,
+          authentication,
           openApi: VERIFICATION_OPEN_API,
           readiness: [
             { name: 'view', problem: staleness },
@@ -118,16 +129,17 @@ export class AppModule {
           }),
         }),
       ],
-      controllers: [WellKnownController, ScopesController],
+      controllers: [WellKnownController, ScopesController, RevocationStreamController],
       providers: [
         ownRoutes(
           [
-            ...tokenRoutes(service, new ApiKeys(config.apiKeys, apiKeys)),
+            ...tokenRoutes(service, authentication),
             ...introspectionRoutes(service, signer, config.introspectionClients),
           ],
           logger,
         ),
         { provide: KnownScopes, useValue: { stateOf: view.stateOf, problem: staleness } },
+        { provide: RevocationStream, useValue: stream },
         { provide: AnswerSigner, useValue: signer },
         { provide: ServerMetadata, useValue: new ServerMetadata(config.introspectionIssuer, signer) },
         { provide: ProviderRegistry, useValue: providers },

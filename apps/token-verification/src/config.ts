@@ -37,6 +37,8 @@ export const verificationConfig = z
     KEYS_MAX_AGE_S: seconds(86_400),
     /** Tokens whose checked signature is remembered. */
     CACHE_MAX: z.coerce.number().int().min(0).default(20_000),
+    /** Open streams of revocations at once; one more is answered with 503 `streams_full`. */
+    STREAMS_MAX: z.coerce.number().int().min(0).default(1_000),
     /** Development: key sets may be fetched over http, also from this machine. */
     RESCIND_ALLOW_LOCAL_HOSTS: flag.default(false),
   })
@@ -69,6 +71,7 @@ export const verificationConfig = z
       maxAgeMs: env.KEYS_MAX_AGE_S * 1_000,
     },
     cacheMax: env.CACHE_MAX,
+    streamsMax: env.STREAMS_MAX,
     allowLocalHosts: env.RESCIND_ALLOW_LOCAL_HOSTS,
   }));
 

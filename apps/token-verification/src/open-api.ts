@@ -40,6 +40,23 @@ export const VERIFICATION_OPEN_API = openApi(
       problems: { 400: ['request_invalid'], 503: ['view_stale'] },
     },
     {
+      method: 'get',
+      path: '/v1/revocations/stream',
+      operationId: 'streamRevocations',
+      summary: 'Everything that makes access void, and each change of it, as server-sent events',
+      headers: z.object({ 'Last-Event-ID': z.string().optional().describe('Go on after this event.') }),
+      responses: {
+        200: {
+          description:
+            'Events: states (data.states: a list of scope states), ready, heartbeat (each second), stale; docs/events.md has ' +
+            'their form. Whoever has had no proof (ready, heartbeat) that is young enough knows nothing, and lets nobody in.',
+          schema: z.string(),
+          contentType: 'text/event-stream',
+        },
+      },
+      problems: { 503: ['view_stale', 'streams_full'] },
+    },
+    {
       method: 'post',
       path: '/oauth2/introspect',
       operationId: 'introspectToken',

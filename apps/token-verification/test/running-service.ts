@@ -41,7 +41,7 @@ export class RunningService {
   beatInto: number[] | undefined;
   /** What the next heartbeats say of the ends of `workos.events`. */
   ends: Record<string, string> = {};
-  private readonly prefix = `verification-${randomBytes(4).toString('hex')}.`;
+  readonly prefix = `verification-${randomBytes(4).toString('hex')}.`;
   private readonly logger = createLogger('test', 'silent');
   private readonly client: KafkaClient;
   private readonly publisher: BatchPublisher;
@@ -196,6 +196,11 @@ export class RunningService {
 
   publish(topic: Topic, key: string, value: Buffer): Promise<void> {
     return this.publisher.publish(topic, { key, value });
+  }
+
+  /** From a compacted topic. */
+  remove(topic: Topic, key: string): Promise<void> {
+    return this.publisher.publish(topic, { key, value: null });
   }
 
   endOffsets(topic: Topic): Promise<Record<string, string>> {
