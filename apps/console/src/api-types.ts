@@ -798,6 +798,8 @@ export interface TokenVerificationApi {
     query: { scope: string };
     answer: { scope: string; closed_at: string | null; opened_at: string | null; tokens_before: string | null };
   };
+  /** Everything that makes access void, and each change of it, as server-sent events: `GET /v1/revocations/stream` */
+  streamRevocations: { answer: void };
   /** Token introspection, RFC 7662; signed answers, RFC 9701: `POST /oauth2/introspect` */
   introspectToken: {
     body: { token: string; token_type_hint?: string; client_id?: string; client_secret?: string };

@@ -29,13 +29,16 @@ afterEach(async () => {
 });
 
 /** The real stream on a real server, over a view that the test fills. */
-async function served(view: RevocationView, { patienceMs = 60_000, heartbeatMs = 20, onFirstWrite = () => {} } = {}) {
+async function served(
+  view: RevocationView,
+  { patienceMs = 60_000, heartbeatMs = 20, onFirstWrite = () => {}, onBeat = () => {} } = {},
+) {
   let problem: string | undefined;
   let mayStay = true;
   const responses: ServerResponse[] = [];
   const stream = new RevocationStream({
     view,
-    problem: () => problem,
+    problem: () => (onBeat(), problem),
     asOf: () => AS_OF,
     ageMs: () => 5,
     authentication: { principalOf: () => undefined },
@@ -121,6 +124,17 @@ test('who has had everything goes on with the changes since; who comes from anot
     const anew = await eventsUntil('ready', server.url, { 'last-event-id': unknown });
     expect([scopesIn(anew), anew.at(-1)!.data.resumed]).toEqual([['idp_1/user:before', 'idp_1/user:since'], false]);
   }
+});
+
+test('a heartbeat does not overtake what came in the moment before', async () => {
+  const view = new RevocationView();
+  const server = await served(view, {
+    onBeat: () => {
+      if (server.stream.size > 0 && view.size === 0) close(view, 'idp_1/user:just_now');
+    },
+  });
+  const seen = await eventsUntil('heartbeat', server.url);
+  expect(seen.map(({ event }) => event)).toEqual(['ready', 'states', 'heartbeat']);
 });
 
 test('more changes than are remembered: begins anew rather than with a gap', async () => {

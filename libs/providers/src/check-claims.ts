@@ -73,10 +73,10 @@ export function checkClaims(claims: Claims, provider: ClaimRules): Subject | Tok
   };
 }
 
-const required = new WeakMap<IdentityProviderData, readonly string[]>();
+const required = new WeakMap<ClaimRules, readonly string[]>();
 
 /** Put together once for each version of a provider. */
-function requiredBy(provider: IdentityProviderData): readonly string[] {
+function requiredBy(provider: ClaimRules): readonly string[] {
   const known = required.get(provider);
   if (known) return known;
   const { claim_mappings: names, kind, required_claims } = provider;
