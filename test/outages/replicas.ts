@@ -7,7 +7,7 @@ import { defineServices } from '../../tools/stack/src/services.js';
 import { readSettings } from '../../tools/stack/src/settings.js';
 import type { Stack, TestStack } from '../journey/stack.js';
 
-export const SERVICES = ['portal', 'webhookIngress', 'grants', 'tokenVerification'] as const;
+export const SERVICES = ['portal', 'webhookIngress', 'grants', 'tokenVerification', 'signals'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 export interface Replica {
@@ -42,7 +42,7 @@ export function ofStack(name: ServiceName, stack: Stack, running: TestStack): Re
 }
 
 /** One more process of each service, not started yet, of which the stack knows nothing. */
-export async function secondReplicas(stack: Stack, running: TestStack, root: string): Promise<Replica[]> {
+export async function moreReplicas(name: string, stack: Stack, running: TestStack, root: string): Promise<Replica[]> {
   const settings = await readSettings(join(running.dir, 'settings.json'));
   const ports = {
     portal: await freePort(),
@@ -53,11 +53,10 @@ export async function secondReplicas(stack: Stack, running: TestStack, root: str
     sandbox: 0,
   };
   const { kafkaBrokers, databaseUrl } = stack;
-  const dir = join(running.dir, 'second');
+  const dir = join(running.dir, name);
   const definitions = defineServices({ root, dir, settings, ports, kafkaBrokers, databaseUrl });
-  const isServed = ({ name }: { name: string }): boolean => (SERVICES as readonly string[]).includes(name);
-  return definitions.filter(isServed).map((definition) => {
-    const service = new Service(definition, join(running.dir, 'logs', 'second'));
+  return definitions.map((definition) => {
+    const service = new Service(definition, join(running.dir, 'logs', name));
     return {
       name: definition.name as ServiceName,
       url: definition.url,

@@ -3,16 +3,18 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, eventually } from '../journey/client.js';
 import { type Stack, TestStack } from '../journey/stack.js';
-import { ModelService, ofStack, type Replica, secondReplicas, SERVICES, type ServiceName } from './replicas.js';
+import { ModelService, moreReplicas, ofStack, type Replica, SERVICES, type ServiceName } from './replicas.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** How many clients send to each service all the time. */
 const CLIENTS = 2;
+/** Of each service, at least two. */
+const REPLICAS = Number(process.env['TEST_REPLICAS'] ?? 2);
 
 let running: TestStack;
 let stack: Stack;
 let client: Client;
-let seconds: Replica[] = [];
+const others: Replica[] = [];
 
 beforeAll(async () => {
   // A busy machine may take longer to hand over the relay than verifiers wait for it by default; that is another test.
@@ -20,17 +22,20 @@ beforeAll(async () => {
   running = await TestStack.create();
   stack = await running.start();
   client = new Client(stack);
-  seconds = await secondReplicas(stack, running, ROOT);
-  await Promise.all(seconds.map((replica) => replica.start()));
+  for (let n = 2; n <= REPLICAS; n++) {
+    const more = await moreReplicas(`replica-${n}`, stack, running, ROOT);
+    others.push(...more);
+    await Promise.all(more.map((replica) => replica.start()));
+  }
 }, 600_000);
 
 afterAll(async () => {
-  await Promise.all(seconds.map((replica) => replica.stop()));
+  await Promise.all(others.map((replica) => replica.stop()));
   await running.stop();
   await running.remove();
 }, 600_000);
 
-test('two replicas of each service are restarted one after the other under load, and no request fails', async () => {
+test(`${REPLICAS} replicas of each service are restarted one after the other under load, and no request fails`, async () => {
   const person = await client.person();
   await eventually(
     () => client.verdict(person.token),
@@ -40,7 +45,7 @@ test('two replicas of each service are restarted one after the other under load,
     ServiceName,
     ModelService
   >;
-  const replicas = [...SERVICES.map((name) => ofStack(name, stack, running)), ...seconds];
+  const replicas = [...SERVICES.map((name) => ofStack(name, stack, running)), ...others];
   for (const { name, url } of replicas) services[name].add(url);
 
   const authorized = { authorization: `Bearer ${stack.adminApiKey}`, 'content-type': 'application/json' };
@@ -62,6 +67,7 @@ test('two replicas of each service are restarted one after the other under load,
       ),
     tokenVerification: () =>
       services.tokenVerification.send('POST', '/v1/tokens/verify', authorized, JSON.stringify({ token: person.token })),
+    signals: () => services.signals.send('GET', '/v1/streams', authorized),
   };
 
   const answered = Object.fromEntries(SERVICES.map((name) => [name, 0])) as Record<ServiceName, number>;
@@ -85,9 +91,10 @@ test('two replicas of each service are restarted one after the other under load,
     doing = `a ${name} stops`;
     services[name].remove(url);
     const ms = await replica.stop();
-    took.push(`${name} ${Math.round(ms)} ms`);
     doing = `a ${name} starts`;
+    const startedAt = performance.now();
     await replica.start();
+    took.push(`${name} ${Math.round(ms)} ms (ready again after ${Math.round(performance.now() - startedAt)} ms)`);
     services[name].add(url);
     // The other one has gone on meanwhile.
     await eventually(
