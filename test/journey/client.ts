@@ -14,7 +14,12 @@ export class Client {
   constructor(readonly stack: Stack) {}
 
   /** With the administrator's API key. */
-  api(base: 'portal' | 'grants' | 'tokenVerification', method: string, path: string, body?: object): Promise<Answer> {
+  api(
+    base: 'portal' | 'grants' | 'tokenVerification' | 'signals',
+    method: string,
+    path: string,
+    body?: object,
+  ): Promise<Answer> {
     return call(this.stack[base] + path, method, this.stack.adminApiKey, body);
   }
 

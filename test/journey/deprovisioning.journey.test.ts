@@ -349,6 +349,74 @@ test('a valid token makes the person appear', async () => {
   );
 });
 
+describe('signals', () => {
+  const servers: Server[] = [];
+  afterAll(() => {
+    for (const server of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+  async function serve(answer: (url: string, body: string) => string): Promise<string> {
+    const server = createServer((request, response) => {
+      void text(request).then((body) => response.end(answer(request.url!, body)));
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  test('an application without Kafka is told by webhook that somebody is gone', async () => {
+    const told: Json[] = [];
+    const url = await serve((_, body) => {
+      told.push((JSON.parse(body) as { data: Json }).data);
+      return '';
+    });
+    expect((await client.api('signals', 'POST', '/v1/streams', { kind: 'webhook', url })).status).toBe(201);
+    const person = await client.person();
+    await client.workos('DELETE', `/user_management/users/${person.userId}`);
+    await eventually(
+      async () => told,
+      (all) => all.some(({ user_id, reason }) => user_id === person.userId && reason === 'user_deprovisioned'),
+    );
+  });
+
+  test('another transmitter ends a session: its token is refused', async () => {
+    const keys = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+    const jwk = { ...keys.publicKey.export({ format: 'jwk' }), kid: 'other', alg: 'RS256' };
+    const issuer: string = await serve((url) =>
+      JSON.stringify(url === '/jwks' ? { keys: [jwk] } : { issuer, jwks_uri: `${issuer}/jwks` }),
+    );
+    const source = { name: 'other', issuer, provider_id: stack.provider.id };
+    const { body } = await client.api('signals', 'POST', '/v1/sources', source);
+    const person = await client.person();
+    await becomes(person.token, 'active');
+
+    const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const claims = {
+      iss: issuer,
+      aud: body['audience'],
+      jti: 'set_1',
+      iat: Math.floor(Date.now() / 1_000),
+      sub_id: {
+        format: 'complex',
+        user: { format: 'iss_sub', iss: stack.provider.issuer, sub: person.userId },
+        session: { format: 'opaque', id: person.sessionId },
+      },
+      events: { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} },
+    };
+    const input = `${encode({ alg: 'RS256', kid: 'other', typ: 'secevent+jwt' })}.${encode(claims)}`;
+    const set = `${input}.${sign('sha256', Buffer.from(input), keys.privateKey).toString('base64url')}`;
+    const pushed = await fetch(String(body['push_url']), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${String(body['push_token'])}`, 'content-type': 'application/secevent+jwt' },
+      body: set,
+    });
+    expect(pushed.status).toBe(202);
+    await becomes(person.token, 'signal_received');
+  });
+});
+
 describe('shuffled histories', () => {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2_048 });
   const jwks = JSON.stringify({
