@@ -2,7 +2,7 @@ import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/c
 import type { KafkaClient } from '#kafka/client.js';
 import type { EndOffsets } from '#kafka/end-offsets.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
-import { ensureTopics } from '#kafka/topics.js';
+import { prepareTopics } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
@@ -54,7 +54,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     if (!(await until('prepare the database', () => database.start()))) return;
     for (const loop of loops) loop.start();
     const connected = await until('connect to Kafka', async () => {
-      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      await prepareTopics(client, this.config.topics, this.logger);
       void apiKeys.start();
       await providers.start();
     });

@@ -3,7 +3,7 @@ import type { KafkaClient } from '#kafka/client.js';
 import type { CompactedView } from '#kafka/compacted-view.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
-import { ensureTopics } from '#kafka/topics.js';
+import { prepareTopics } from '#kafka/topics.js';
 import type { Database } from '#platform/database.js';
 import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
@@ -67,7 +67,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     });
     this.following = file?.run(this.stopping.signal) ?? this.following;
     const connected = await until('connect to Kafka', async () => {
-      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      await prepareTopics(client, this.config.topics, this.logger);
     });
     if (!connected) return;
     leader.start();

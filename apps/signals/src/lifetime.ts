@@ -1,7 +1,7 @@
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
 import type { KafkaClient } from '#kafka/client.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
-import { ensureTopics } from '#kafka/topics.js';
+import { prepareTopics } from '#kafka/topics.js';
 import type { Database } from '#platform/database.js';
 import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
@@ -49,7 +49,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     // What waits is sent also while Kafka is away.
     leader.start();
     const connected = await until('connect to Kafka', async () => {
-      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      await prepareTopics(client, this.config.topics, this.logger);
       void apiKeys.start();
       void publisher.start();
       await providers.start();

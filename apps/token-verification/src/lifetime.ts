@@ -1,7 +1,7 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { KafkaClient } from '#kafka/client.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
-import { ensureTopics, type TopicOptions } from '#kafka/topics.js';
+import { prepareTopics, type TopicOptions } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
@@ -29,7 +29,7 @@ export class Lifetime implements OnApplicationBootstrap, BeforeApplicationShutdo
   onApplicationBootstrap(): void {
     const { client, publisher, providers, apiKeys, keys, feed, topics, logger } = this.parts;
     void untilDone('fill the view', logger, this.stopping.signal, async () => {
-      for (const problem of await ensureTopics(client, topics)) logger.warn(problem, 'topic');
+      await prepareTopics(client, topics, logger);
       void publisher.start();
       void apiKeys.start();
       await providers.start();

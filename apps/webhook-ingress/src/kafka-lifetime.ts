@@ -1,7 +1,7 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { KafkaClient } from '#kafka/client.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
-import { ensureTopics } from '#kafka/topics.js';
+import { prepareTopics } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ProviderRegistry } from '#providers/registry.js';
@@ -31,7 +31,7 @@ export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationS
   onApplicationBootstrap(): void {
     const { client, publisher, providers, activity } = this.parts;
     void untilDone('connect to Kafka', this.logger, this.stopping.signal, async () => {
-      for (const problem of await ensureTopics(client, this.config.topics)) this.logger.warn(problem, 'topic');
+      await prepareTopics(client, this.config.topics, this.logger);
       await publisher.start();
       await providers.start();
       await activity.start();

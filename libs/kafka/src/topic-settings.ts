@@ -7,12 +7,15 @@ export const topicSettings = {
   /** -1: the cluster's default. */
   KAFKA_REPLICATION_FACTOR: z.coerce.number().int().min(-1).default(-1),
   KAFKA_MIN_INSYNC_REPLICAS: z.coerce.number().int().positive().optional(),
+  /** What a service does about topics that exist and are configured so that records may get lost. */
+  KAFKA_TOPIC_PROBLEMS: z.enum(['warn', 'refuse']).default('warn'),
 };
 
 export function topicOptionsFrom(env: z.infer<z.ZodObject<typeof topicSettings>>): TopicOptions {
   return {
     partitions: env.KAFKA_PARTITIONS,
     replicationFactor: env.KAFKA_REPLICATION_FACTOR,
+    refuseProblems: env.KAFKA_TOPIC_PROBLEMS === 'refuse',
     ...(env.KAFKA_MIN_INSYNC_REPLICAS === undefined ? {} : { minInsyncReplicas: env.KAFKA_MIN_INSYNC_REPLICAS }),
   };
 }

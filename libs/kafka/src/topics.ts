@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import { backoffMs } from './backoff.js';
 import type { KafkaClient } from './client.js';
+import type { KafkaLogger } from './logger.js';
 
 export interface TopicProblem {
   /** As it is called in the cluster. */
@@ -18,6 +19,13 @@ export interface TopicOptions {
   /** Left out: what the cluster has as its default. */
   minInsyncReplicas?: number;
   specs?: readonly TopicSpec[];
+  /** Of {@link prepareTopics}: nothing goes on while a topic endangers a promise. */
+  refuseProblems?: boolean;
+}
+
+/** Topics exist that are configured so that records may get lost, and that is not put up with. */
+export class TopicsDangerous extends Error {
+  override readonly name = 'TopicsDangerous';
 }
 
 const DAY_MS = 86_400_000;
@@ -73,6 +81,19 @@ export async function ensureTopics(client: KafkaClient, options: TopicOptions = 
     for (const spec of specs) await onceKnown(() => admin.fetchTopicOffsets(client.topic(spec.topic)));
     return onceKnown(() => problemsOf(admin, client, specs, minInsyncReplicas));
   });
+}
+
+/**
+ * As {@link ensureTopics}, and says each problem. Throws {@link TopicsDangerous} where problems are not put up with: a service
+ * that waits for this is not ready, takes nothing, and goes on by itself once the topics are mended.
+ */
+export async function prepareTopics(client: KafkaClient, options: TopicOptions, logger: KafkaLogger): Promise<void> {
+  const problems = await ensureTopics(client, options);
+  for (const problem of problems) logger.warn({ ...problem }, 'topic');
+  if (options.refuseProblems && problems.length > 0) {
+    const topics = [...new Set(problems.map(({ topic }) => topic))].join(', ');
+    throw new TopicsDangerous(`records may get lost in ${topics}: mend them, or set KAFKA_TOPIC_PROBLEMS=warn`);
+  }
 }
 
 const entries = (config: Record<string, string>) => Object.entries(config).map(([name, value]) => ({ name, value }));

@@ -1,6 +1,6 @@
 import { TOPIC_SPECS, TOPICS } from '#contracts/topics.js';
 import { BrokerUnavailable } from '#kafka/errors.js';
-import { ensureTopics } from '#kafka/topics.js';
+import { ensureTopics, prepareTopics, TopicsDangerous } from '#kafka/topics.js';
 import { clientOf, shared } from './kafka.js';
 
 test('creates what is missing, as the contract says, with leaders; also when several do at once', async () => {
@@ -57,6 +57,16 @@ test('changes no topic that exists, and says what about it is dangerous', async 
   expect(of(TOPICS.revocations).join()).toMatch(/compacted: all but the newest/);
   expect(of(TOPICS.identityProviders).join()).toMatch(/delete.retention.ms.*2 partitions, the contract says 1/);
   expect(of(TOPICS.signIns)).toEqual([]);
+
+  // As set it is said, or nothing goes on.
+  const said: object[] = [];
+  const logger = { info() {}, error() {}, warn: (fields: object) => said.push(fields) };
+  await prepareTopics(client, {}, logger);
+  expect(said).toEqual(problems);
+  await expect(prepareTopics(client, { refuseProblems: true }, logger)).rejects.toThrow(TopicsDangerous);
+  const sound = clientOf(shared());
+  await prepareTopics(sound, { refuseProblems: true, replicationFactor: 1 }, logger);
+  expect(said).toHaveLength(2 * problems.length);
 });
 
 test('without Kafka it throws BrokerUnavailable', async () => {
