@@ -1,7 +1,8 @@
 import { KafkaBatchServer } from '#kafka/batch-server.js';
+import { certificateEnds } from '#kafka/certificates.js';
 import { loadConfig } from '#platform/config.js';
 import { createLogger } from '#platform/logging.js';
-import { createRegistry } from '#platform/metrics.js';
+import { createRegistry, observeCertificates } from '#platform/metrics.js';
 import { createService, listen, main, type ServeOptions, stopOnSignal } from '#platform/serve.js';
 import { startTracing } from '#platform/tracing.js';
 import { AppModule } from './app.module.js';
@@ -13,7 +14,9 @@ await main(async () => {
   const logger = createLogger('grants', config.logLevel);
   await startTracing('grants', logger);
   const options: ServeOptions = { ...config, logger };
-  const app = await createService(AppModule.forRoot(config, logger, createRegistry('grants')), options);
+  const registry = createRegistry('grants');
+  observeCertificates(registry, () => certificateEnds(config.kafka));
+  const app = await createService(AppModule.forRoot(config, logger, registry), options);
   app.connectMicroservice({ strategy: app.get(KafkaBatchServer) });
   stopOnSignal(app, options);
   await listen(app, options);

@@ -1,7 +1,8 @@
 import { KafkaBatchServer } from '#kafka/batch-server.js';
+import { certificateEnds } from '#kafka/certificates.js';
 import { loadConfig } from '#platform/config.js';
 import { createLogger } from '#platform/logging.js';
-import { createRegistry } from '#platform/metrics.js';
+import { createRegistry, observeCertificates } from '#platform/metrics.js';
 import { createService, listen, main, type ServeOptions, stopOnSignal } from '#platform/serve.js';
 import { AppModule } from './app.module.js';
 import { signalsConfig } from './config.js';
@@ -12,7 +13,9 @@ await main(async () => {
   const config = loadConfig(signalsConfig, process.env);
   const logger = createLogger('signals', config.logLevel);
   const options: ServeOptions = { ...config, logger };
-  const app = await createService(AppModule.forRoot(config, logger, createRegistry('signals')), options);
+  const registry = createRegistry('signals');
+  observeCertificates(registry, () => certificateEnds(config.kafka));
+  const app = await createService(AppModule.forRoot(config, logger, registry), options);
   takeSets(app);
   app.connectMicroservice({ strategy: app.get(KafkaBatchServer) });
   stopOnSignal(app, options);

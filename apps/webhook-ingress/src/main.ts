@@ -1,6 +1,7 @@
+import { certificateEnds } from '#kafka/certificates.js';
 import { loadConfig } from '#platform/config.js';
 import { createLogger } from '#platform/logging.js';
-import { createRegistry } from '#platform/metrics.js';
+import { createRegistry, observeCertificates } from '#platform/metrics.js';
 import { createService, listen, main, stopOnSignal } from '#platform/serve.js';
 import { startTracing } from '#platform/tracing.js';
 import { AppModule, serveOptions } from './app.module.js';
@@ -11,7 +12,9 @@ await main(async () => {
   const logger = createLogger('webhook-ingress', config.logLevel);
   await startTracing('webhook-ingress', logger);
   const options = serveOptions(config, logger);
-  const app = await createService(AppModule.forRoot(config, logger, createRegistry('webhook-ingress')), options);
+  const registry = createRegistry('webhook-ingress');
+  observeCertificates(registry, () => certificateEnds(config.kafka));
+  const app = await createService(AppModule.forRoot(config, logger, registry), options);
   stopOnSignal(app, options);
   await listen(app, options);
 });

@@ -1,6 +1,7 @@
 import { connect, Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { ISocketFactory } from 'kafkajs';
+import { noteBrokerCertificate } from './certificates.js';
 
 const KEEP_ALIVE_MS = 60_000;
 export const GIVEN_UP = new Error('cut off by us');
@@ -21,7 +22,10 @@ export class Connections {
     if (this.isCut) return refused();
     const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
     const socket = ssl
-      ? connectTls({ host, port, ...servername, ...(ssl as object) }, onConnect)
+      ? connectTls({ host, port, ...servername, ...(ssl as object) }, function (this: TLSSocket) {
+          noteBrokerCertificate(`${host}:${port}`, this.getPeerCertificate().valid_to);
+          onConnect();
+        })
       : connect({ host, port }, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.setNoDelay(true);
