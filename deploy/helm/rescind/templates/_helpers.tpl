@@ -37,6 +37,12 @@ capabilities: { drop: [ALL] }
 {{- $ports | uniq | join "," -}}
 {{- end -}}
 
+{{/* The port of a URL. */}}
+{{- define "rescind.urlPort" -}}
+{{- $url := urlParse . -}}
+{{- if contains ":" $url.host }}{{ last (splitList ":" $url.host) }}{{ else }}{{ ternary "443" "80" (eq $url.scheme "https") }}{{ end -}}
+{{- end -}}
+
 {{- define "rescind.secretEnv" -}}
 - name: {{ .name }}
   valueFrom:
@@ -68,6 +74,8 @@ capabilities: { drop: [ALL] }
   value: {{ $kafka.replicationFactor | quote }}
 - name: KAFKA_MIN_INSYNC_REPLICAS
   value: {{ $kafka.minInsyncReplicas | quote }}
+- name: KAFKA_TOPIC_PROBLEMS
+  value: {{ $kafka.topicProblems }}
 - name: KAFKA_SSL
   value: {{ $kafka.tls.enabled | quote }}
 {{- if and $kafka.tls.enabled $kafka.tls.secretName }}
@@ -84,8 +92,29 @@ capabilities: { drop: [ALL] }
 {{- if .mechanism }}
 - name: KAFKA_SASL_MECHANISM
   value: {{ .mechanism }}
+{{- if eq .mechanism "oauthbearer" }}
+- name: KAFKA_SASL_TOKEN_ENDPOINT
+  value: {{ required "kafka.sasl.tokenEndpoint is required with oauthbearer" .tokenEndpoint | quote }}
+{{- with .scope }}
+- name: KAFKA_SASL_SCOPE
+  value: {{ . | quote }}
+{{- end }}
+{{- with .extensions }}
+- name: KAFKA_SASL_EXTENSIONS
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_USERNAME" "secret" ($.config.kafkaSecretName | default .secretName) "key" "username") }}
 {{ include "rescind.secretEnv" (dict "name" "KAFKA_SASL_PASSWORD" "secret" ($.config.kafkaSecretName | default .secretName) "key" "password") }}
+{{- end }}
+{{- end }}
+{{- if $values.tracing.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ $values.tracing.endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ $values.tracing.sampleRatio | quote }}
+{{- if $values.secret.keys.tracingHeaders }}
+{{ include "rescind.secretEnv" (dict "name" "OTEL_EXPORTER_OTLP_HEADERS" "secret" $values.secret.name "key" $values.secret.keys.tracingHeaders) }}
 {{- end }}
 {{- end }}
 {{- with $values.secret }}
