@@ -8,6 +8,7 @@ import { Connections, GIVEN_UP } from './connections.js';
 import { BrokerUnavailable, brokerUnavailable } from './errors.js';
 import { correctKafkajs } from './kafkajs-corrections.js';
 import { type KafkaLogger, SILENT } from './logger.js';
+import { type OauthClient, OauthTokens } from './oauth-tokens.js';
 
 export interface KafkaConfig {
   /** `host:port` of some of the brokers; the others are found through them. */
@@ -16,11 +17,12 @@ export interface KafkaConfig {
   /** Put before the name of each topic, group and transactional id, so that installations can share a cluster. */
   topicPrefix: string;
   ssl?: boolean | { ca?: string; cert?: string; key?: string };
-  sasl?: { mechanism: SaslMechanism; username: string; password: string };
+  sasl?:
+    { mechanism: PasswordMechanism; username: string; password: string } | ({ mechanism: 'oauthbearer' } & OauthClient);
 }
 
-const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
-export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
+const PASSWORD_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+export type PasswordMechanism = (typeof PASSWORD_MECHANISMS)[number];
 
 const brokerList = z
   .string()
@@ -39,10 +41,27 @@ export const kafkaSettings = {
   KAFKA_SSL_CA_FILE: z.string().optional(),
   KAFKA_SSL_CERT_FILE: z.string().optional(),
   KAFKA_SSL_KEY_FILE: z.string().optional(),
-  KAFKA_SASL_MECHANISM: z.enum(SASL_MECHANISMS).optional(),
+  KAFKA_SASL_MECHANISM: z.enum([...PASSWORD_MECHANISMS, 'oauthbearer']).optional(),
+  /** With `oauthbearer` the id and the secret of the client. */
   KAFKA_SASL_USERNAME: z.string().optional(),
   KAFKA_SASL_PASSWORD: z.string().optional(),
+  /** Of `oauthbearer`: where tokens are had (RFC 6749, section 4.4). */
+  KAFKA_SASL_TOKEN_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .refine(isConfidential, 'https, since the secret of the client is sent there')
+    .optional(),
+  KAFKA_SASL_SCOPE: z.string().optional(),
+  /** `name=value,…`, for brokers that ask for them: `logicalCluster=lkc-1,identityPoolId=pool-1`. */
+  KAFKA_SASL_EXTENSIONS: z
+    .string()
+    .regex(/^[A-Za-z]+=[^,\s]+(,[A-Za-z]+=[^,\s]+)*$/, 'name=value, comma-separated')
+    .optional(),
 };
+
+function isConfidential(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+}
 
 export type KafkaSettings = z.infer<z.ZodObject<typeof kafkaSettings>>;
 
@@ -68,6 +87,13 @@ export function kafkaConfigFrom(env: KafkaSettings, clientId: string): KafkaConf
   const password = env.KAFKA_SASL_PASSWORD;
   if (mechanism && !username) problems.push('KAFKA_SASL_USERNAME: required with KAFKA_SASL_MECHANISM');
   if (mechanism && !password) problems.push('KAFKA_SASL_PASSWORD: required with KAFKA_SASL_MECHANISM');
+  const endpoint = env.KAFKA_SASL_TOKEN_ENDPOINT;
+  if (mechanism === 'oauthbearer' && !endpoint) {
+    problems.push('KAFKA_SASL_TOKEN_ENDPOINT: required with KAFKA_SASL_MECHANISM=oauthbearer');
+  }
+  if (mechanism !== 'oauthbearer' && (endpoint || env.KAFKA_SASL_SCOPE || env.KAFKA_SASL_EXTENSIONS)) {
+    problems.push('KAFKA_SASL_TOKEN_ENDPOINT, _SCOPE and _EXTENSIONS: with KAFKA_SASL_MECHANISM=oauthbearer alone');
+  }
   if (!mechanism && (username || password)) problems.push('KAFKA_SASL_MECHANISM: required with a username or password');
   if (!cert !== !key) problems.push('KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE: both or neither');
   if (problems.length > 0) throw new Error(problems.join('; '));
@@ -79,7 +105,26 @@ export function kafkaConfigFrom(env: KafkaSettings, clientId: string): KafkaConf
     clientId,
     topicPrefix: env.KAFKA_TOPIC_PREFIX,
     ...(ssl && { ssl }),
-    ...(mechanism && username && password && { sasl: { mechanism, username, password } }),
+    ...(mechanism && username && password && { sasl: saslFrom(env, mechanism, username, password) }),
+  };
+}
+
+function saslFrom(
+  env: KafkaSettings,
+  mechanism: PasswordMechanism | 'oauthbearer',
+  username: string,
+  password: string,
+): NonNullable<KafkaConfig['sasl']> {
+  if (mechanism !== 'oauthbearer') return { mechanism, username, password };
+  const { KAFKA_SASL_TOKEN_ENDPOINT: tokenEndpoint = '', KAFKA_SASL_SCOPE: scope, KAFKA_SASL_EXTENSIONS: said } = env;
+  const pairs = said?.split(',').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+  return {
+    mechanism,
+    tokenEndpoint,
+    clientId: username,
+    clientSecret: password,
+    ...(scope && { scope }),
+    ...(pairs && { extensions: Object.fromEntries(pairs) as Record<string, string> }),
   };
 }
 
@@ -100,12 +145,20 @@ export class KafkaClient {
   /** The name that a topic of the contract has in this cluster. */
   readonly topic = (topic: Topic | (string & {})): string => this.config.topicPrefix + topic;
   private readonly admins = new Set<Admin>();
+  /** For all connections, since each token serves for all of them. */
+  private readonly sasl: KafkajsConfig['sasl'];
 
   constructor(
     readonly config: KafkaConfig,
     readonly logger: KafkaLogger = SILENT,
   ) {
     correctKafkajs();
+    const { sasl } = config;
+    // kafkajs puts something of its own into this object, password and all: it gets a copy.
+    this.sasl =
+      sasl?.mechanism === 'oauthbearer'
+        ? { mechanism: sasl.mechanism, oauthBearerProvider: new OauthTokens(sasl).get }
+        : sasl && ({ ...sasl } as KafkajsConfig['sasl']);
   }
 
   /** The inverse of {@link topic}. */
@@ -187,7 +240,7 @@ export class KafkaClient {
    * consumers that shared one would overwrite each other's.
    */
   open({ requestTimeoutMs = REQUEST_TIMEOUT_MS, retries = RETRY.retries, connections }: OpenOptions = {}): Kafka {
-    const { brokers, clientId, ssl, sasl } = this.config;
+    const { brokers, clientId, ssl } = this.config;
     return new kafkajs.Kafka({
       brokers,
       clientId,
@@ -200,7 +253,7 @@ export class KafkaClient {
       logCreator: logTo(this.logger),
       socketFactory: (connections ?? new Connections()).socketFactory,
       ...(ssl && { ssl: ssl === true ? true : (ssl as ConnectionOptions) }),
-      ...(sasl && { sasl: sasl as KafkajsConfig['sasl'] }),
+      ...(this.sasl && { sasl: this.sasl }),
     });
   }
 }

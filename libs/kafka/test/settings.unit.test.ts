@@ -33,3 +33,29 @@ test('half of a setting is an error that names everything missing, and no secret
   expect(() => configOf(half)).toThrow(/KAFKA_SSL_CERT_FILE: ENOENT.*KAFKA_SASL_USERNAME.*KAFKA_SASL_PASSWORD/);
   expect(() => configOf({ KAFKA_SASL_PASSWORD: 'hunter2' })).toThrow(/^KAFKA_SASL_MECHANISM(?!.*hunter2)/);
 });
+
+test('OAUTHBEARER: the client, its endpoint, scope and extensions', () => {
+  const env = {
+    KAFKA_SASL_MECHANISM: 'oauthbearer',
+    KAFKA_SASL_USERNAME: 'client',
+    KAFKA_SASL_PASSWORD: 'hunter2',
+    KAFKA_SASL_TOKEN_ENDPOINT: 'https://idp.example.com/token',
+    KAFKA_SASL_SCOPE: 'kafka',
+    KAFKA_SASL_EXTENSIONS: 'logicalCluster=lkc-1,identityPoolId=pool=1',
+  };
+  expect(configOf(env).sasl).toEqual({
+    mechanism: 'oauthbearer',
+    clientId: 'client',
+    clientSecret: 'hunter2',
+    tokenEndpoint: 'https://idp.example.com/token',
+    scope: 'kafka',
+    extensions: { logicalCluster: 'lkc-1', identityPoolId: 'pool=1' },
+  });
+  const { KAFKA_SASL_TOKEN_ENDPOINT: _, ...withoutEndpoint } = env;
+  expect(() => configOf(withoutEndpoint)).toThrow(/^KAFKA_SASL_TOKEN_ENDPOINT(?!.*hunter2)/);
+  expect(() => configOf({ ...env, KAFKA_SASL_MECHANISM: 'plain' })).toThrow(/oauthbearer alone/);
+  // The secret of the client would go there in the clear.
+  expect(
+    schema.safeParse({ KAFKA_BROKERS: 'a:1', ...env, KAFKA_SASL_TOKEN_ENDPOINT: 'http://idp.example.com/t' }).success,
+  ).toBe(false);
+});

@@ -35,6 +35,19 @@ export interface LocalKafkaOptions {
    * by the other door may do everything. With one broker alone.
    */
   users?: Readonly<Record<string, string>>;
+  /** In place of `users`: {@link LocalKafka.authenticated} as these settings say. */
+  door?: Door;
+}
+
+/** A listener beside the open one, and how one comes in by it. */
+export interface Door {
+  protocol: 'SASL_PLAINTEXT' | 'SASL_SSL';
+  /** Of the broker; names of this listener alone are put behind `listener.name.guarded.`. */
+  settings: Readonly<Record<string, string | boolean | number>>;
+  /** Arguments of `kafka-storage format`, such as SCRAM credentials. */
+  format?: readonly string[];
+  /** System properties of the broker. */
+  system?: readonly string[];
 }
 
 /** One broker by itself: the others go on while it is away. */
@@ -61,12 +74,13 @@ export class LocalKafka {
     readonly authenticated: string | undefined,
   ) {}
 
-  static async create({ jars, dir, brokers = 1, users }: LocalKafkaOptions): Promise<LocalKafka> {
+  static async create({ jars, dir, brokers = 1, users, door }: LocalKafkaOptions): Promise<LocalKafka> {
     await mkdir(dir, { recursive: true });
     const ports = await portsFor(dir, brokers);
     const voters = ports.map(({ controller }, index) => `${index + 1}@127.0.0.1:${controller}`).join(',');
     const clusterId = newClusterId();
-    const guarded = users && { port: await freePort(), users };
+    const guardedBy = users ? passwordDoor(users) : door;
+    const guarded = guardedBy && { port: await freePort(), door: guardedBy };
     const archive = new ClassArchive(`${jars}.jsa`);
     const nodes = await Promise.all(
       ports.map(async ({ port, controller }, index) => {
@@ -79,9 +93,15 @@ export class LocalKafka {
         await writeFile(settings, properties({ id, port, controller, voters, data, brokers, guarded }));
         const java = (main: string, ...args: string[]) => ['-cp', join(jars, '*'), main, ...args];
         if (!existsSync(join(data, 'meta.properties'))) {
-          await run('java', [...JVM, ...java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settings)]);
+          const format = ['format', '-t', clusterId, '-c', settings, ...(guardedBy?.format ?? [])];
+          await run('java', [...JVM, ...java('kafka.tools.StorageTool', ...format)]);
         }
-        const flags = [...JVM, ...archive.flags(id === 1), ...java('kafka.Kafka', settings)];
+        const flags = [
+          ...JVM,
+          ...(guardedBy?.system ?? []),
+          ...archive.flags(id === 1),
+          ...java('kafka.Kafka', settings),
+        ];
         return { id, port, process: new OwnProcess('java', flags, logFile) };
       }),
     );
@@ -225,7 +245,7 @@ interface Settings extends Ports {
   voters: string;
   data: string;
   brokers: number;
-  guarded: { port: number; users: Readonly<Record<string, string>> } | undefined;
+  guarded: { port: number; door: Door } | undefined;
 }
 
 function properties({ id, port, controller, voters, data, brokers, guarded }: Settings): string {
@@ -263,23 +283,32 @@ function properties({ id, port, controller, voters, data, brokers, guarded }: Se
     .join('');
 }
 
-/** A second door, behind which everybody has a name and just the rights that ACLs give. */
-function guardedBy(
-  { port: guarded, users }: NonNullable<Settings['guarded']>,
-  port: number,
-  controller: number,
-): Record<string, string | boolean> {
+/** Behind it everybody has a name and just the rights that ACLs give. */
+function passwordDoor(users: Readonly<Record<string, string>>): Door {
   const accounts = Object.entries(users).map(([name, password]) => `user_${name}="${password}"`);
   const module = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
   return {
+    protocol: 'SASL_PLAINTEXT',
+    settings: {
+      'listener.name.guarded.sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.guarded.plain.sasl.jaas.config': `${module} ${accounts.join(' ')};`,
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'super.users': 'User:ANONYMOUS',
+      'allow.everyone.if.no.acl.found': false,
+    },
+  };
+}
+
+function guardedBy(
+  { port: guarded, door }: NonNullable<Settings['guarded']>,
+  port: number,
+  controller: number,
+): Record<string, string | boolean | number> {
+  return {
     listeners: `PLAINTEXT://127.0.0.1:${port},GUARDED://127.0.0.1:${guarded},CONTROLLER://127.0.0.1:${controller}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},GUARDED://127.0.0.1:${guarded}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT',
-    'listener.name.guarded.sasl.enabled.mechanisms': 'PLAIN',
-    'listener.name.guarded.plain.sasl.jaas.config': `${module} ${accounts.join(' ')};`,
-    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    'super.users': 'User:ANONYMOUS',
-    'allow.everyone.if.no.acl.found': false,
+    'listener.security.protocol.map': `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:${door.protocol}`,
+    ...door.settings,
   };
 }
 
