@@ -11,6 +11,7 @@ import { loadConfig } from '#platform/config.js';
 import { createService, listen } from '#platform/serve.js';
 import { apiKeyOwner, encryptionKeys, seal } from '#providers/sealing.js';
 import { eventually } from '#testing/eventually.js';
+import { providerRecord } from '#testing/provider-record.js';
 import { AppModule } from '../../apps/grants/src/app.module.js';
 import { grantsConfig } from '../../apps/grants/src/config.js';
 import { Lifetime } from '../../apps/grants/src/lifetime.js';
@@ -82,29 +83,10 @@ export async function startGrants(
 
 /** A provider whose WorkOS is the sandbox. */
 export function providerOf(sandbox: Pick<Sandbox, 'url' | 'apiKey'>, id: string): IdentityProviderData {
-  return {
-    id,
-    name: 'WorkOS',
-    kind: 'workos',
-    issuers: ['https://example.test'],
-    jwks_uri: null,
-    client_id: null,
-    audience: [],
-    audience_policy: 'if_present',
-    algorithms: ['RS256'],
-    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
-    required_claims: [],
-    clock_tolerance_seconds: 0,
-    allow_impersonation: false,
-    suspension_rule: null,
-    mode: 'enforced',
-    guard: null,
+  return providerRecord(id, {
     api_base_url: sandbox.url,
     api_key: seal(sandbox.apiKey, apiKeyOwner(id), encryptionKeys.parse(KEYS)),
-    webhook: null,
-    version: 1,
-    updated_at: new Date().toISOString(),
-  };
+  });
 }
 
 export function publishProvider(publisher: BatchPublisher, data: IdentityProviderData): Promise<void> {

@@ -164,7 +164,7 @@ export class AppModule {
           issuedKeys: apiKeys,
           openApi: GRANTS_OPEN_API,
           readiness: [
-            { name: 'database', problem: () => problemOf(() => database.ping()) },
+            { name: 'database', problem: () => database.problem() },
             {
               name: 'kafka',
               problem: () => lifetime.consumingProblem() ?? (server.isConnected() ? undefined : 'no partitions yet'),
@@ -220,15 +220,6 @@ function canaryOf(config: GrantsConfig, parts: Omit<CanaryParts, 'settings' | 'k
   if (!settings || !keys) return [];
   const canary = new Canary({ ...parts, settings, keys });
   return [new Leader(config.database.url, CANARY_LOCK, parts.logger, (_, signal) => canary.lead(signal))];
-}
-
-async function problemOf(check: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await check();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 function suspensionRuleOf(providers: ProviderRegistry, providerId: string): SuspensionRule | undefined {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { guardLimits } from '#contracts/identity-provider.js';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
-import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
+import { flag, namedSecrets, serviceFrom, serviceSettings } from '#platform/config.js';
 import { databaseConfigFrom, databaseSettings } from '#platform/database.js';
 import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
@@ -51,10 +51,7 @@ export const grantsConfig = z
     RECONCILIATION_REQUESTS_PER_SECOND: z.coerce.number().positive().max(100).default(25),
   })
   .transform((env) => ({
-    host: env.HOST,
-    port: env.PORT,
-    logLevel: env.LOG_LEVEL,
-    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    ...serviceFrom(env),
     ...trustedProxies(env.TRUSTED_PROXIES),
     limits: limitsFrom(env),
     kafka: kafkaConfigFrom(env, 'grants'),

@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { IDENTITY_PROVIDER_TYPE } from '#contracts/identity-provider.js';
 import { SIGN_IN_TYPE } from '#contracts/sign-in.js';
 import { type Topic, TOPICS } from '#contracts/topics.js';
 import { KafkaBatchServer } from '#kafka/batch-server.js';
@@ -9,6 +9,7 @@ import type { KafkaClient } from '#kafka/client.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import { loadConfig } from '#platform/config.js';
 import { createService, listen } from '#platform/serve.js';
+import { providerRecord } from '#testing/provider-record.js';
 import { AppModule } from '../src/app.module.js';
 import { grantsConfig } from '../src/config.js';
 import { Lifetime } from '../src/lifetime.js';
@@ -57,29 +58,7 @@ afterAll(async () => {
 });
 
 async function publishProvider(): Promise<void> {
-  const data: IdentityProviderData = {
-    id: PROVIDER,
-    name: 'WorkOS',
-    kind: 'workos',
-    issuers: ['https://example.test'],
-    jwks_uri: null,
-    client_id: null,
-    audience: [],
-    audience_policy: 'if_present',
-    algorithms: ['RS256'],
-    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
-    required_claims: [],
-    clock_tolerance_seconds: 0,
-    allow_impersonation: false,
-    suspension_rule: { metadata_key: 'suspended', value: 'yes' },
-    mode: 'enforced',
-    guard: null,
-    api_base_url: null,
-    api_key: null,
-    webhook: null,
-    version: 1,
-    updated_at: new Date().toISOString(),
-  };
+  const data = providerRecord(PROVIDER, { suspension_rule: { metadata_key: 'suspended', value: 'yes' } });
   await publishEvent(TOPICS.identityProviders, PROVIDER, IDENTITY_PROVIDER_TYPE, data);
 }
 

@@ -126,7 +126,7 @@ export class AppModule {
           authentication,
           openApi: PORTAL_OPEN_API,
           readiness: [
-            { name: 'database', problem: () => database.ping().then(() => undefined) },
+            { name: 'database', problem: () => database.problem() },
             {
               name: 'publication',
               problem: async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
-import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
+import { flag, namedSecrets, serviceFrom, serviceSettings } from '#platform/config.js';
 import { databaseConfigFrom, databaseSettings } from '#platform/database.js';
 import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
@@ -52,10 +52,7 @@ export const portalConfig = z
     DISCOVERY_TIMEOUT_MS: z.coerce.number().int().positive().max(30_000).default(5_000),
   })
   .transform((env) => ({
-    host: env.HOST,
-    port: env.PORT,
-    logLevel: env.LOG_LEVEL,
-    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    ...serviceFrom(env),
     ...trustedProxies(env.TRUSTED_PROXIES),
     limits: limitsFrom(env),
     kafka: kafkaConfigFrom(env, 'portal'),

@@ -70,7 +70,7 @@ export class AppModule {
           issuedKeys: apiKeys,
           openApi: SIGNALS_OPEN_API,
           readiness: [
-            { name: 'database', problem: () => problemOf(() => database.ping()) },
+            { name: 'database', problem: () => database.problem() },
             {
               name: 'kafka',
               problem: () => lifetime.consumingProblem() ?? (server.isConnected() ? undefined : 'no partitions yet'),
@@ -111,14 +111,5 @@ export class AppModule {
         { provide: APP_INTERCEPTOR, useClass: DatabaseProblems },
       ],
     };
-  }
-}
-
-async function problemOf(check: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await check();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
   }
 }

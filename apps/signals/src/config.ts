@@ -1,12 +1,10 @@
 import { z } from 'zod';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
-import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
+import { flag, namedSecrets, origin, serviceFrom, serviceSettings } from '#platform/config.js';
 import { databaseConfigFrom, databaseSettings } from '#platform/database.js';
 import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
-
-const isIssuer = (text: string): boolean => /^https?:/.test(text) && URL.parse(text)?.origin === text;
 
 /** All settings of signals, from the environment. */
 export const signalsConfig = z
@@ -20,7 +18,7 @@ export const signalsConfig = z
     /** Seals the keys that sign, and what receivers have given us to authenticate with. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys,
     /** The URL that receivers have for us, without a path: `iss` of everything that is signed, and where the endpoints are. */
-    SIGNALS_ISSUER: z.string().refine(isIssuer, 'must be a URL without path, as https://signals.example.com'),
+    SIGNALS_ISSUER: origin,
     /** Development: receivers may be reached over http, also on this machine. */
     RESCIND_ALLOW_LOCAL_HOSTS: flag.default(false),
     /** How long a receiver may take to answer, ms. */
@@ -42,10 +40,7 @@ export const signalsConfig = z
     context.addIssue({ code: 'custom', path: ['SIGNALS_ISSUER'], message: 'must be https (SSF 1.0, section 7)' });
   })
   .transform((env) => ({
-    host: env.HOST,
-    port: env.PORT,
-    logLevel: env.LOG_LEVEL,
-    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    ...serviceFrom(env),
     ...trustedProxies(env.TRUSTED_PROXIES),
     limits: limitsFrom(env),
     kafka: kafkaConfigFrom(env, 'signals'),

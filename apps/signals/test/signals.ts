@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeCloudEvent } from '#contracts/cloud-event.js';
-import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { IDENTITY_PROVIDER_TYPE } from '#contracts/identity-provider.js';
 import { REVOCATION_TYPE, type RevocationData, SCOPE_STATE_TYPE, type ScopeStateData } from '#contracts/revocation.js';
 import { TOPICS } from '#contracts/topics.js';
 import { KafkaClient } from '#kafka/client.js';
@@ -12,6 +12,7 @@ import { ensureTopics } from '#kafka/topics.js';
 import { type RoleUrls, type TestDatabase, testDatabase, withRoles } from '#testing/database.js';
 import { eventually } from '#testing/eventually.js';
 import { OwnProcess } from '#testing/own-process.js';
+import { providerRecord } from '#testing/provider-record.js';
 import { Receiver } from './receiver.js';
 import { PROVIDER, USERS_ISSUER } from './records.js';
 
@@ -146,30 +147,7 @@ const providerEvent = {
   id: 'provider_1',
   source: '/portal',
   type: IDENTITY_PROVIDER_TYPE,
-  data: {
-    id: PROVIDER,
-    name: 'test',
-    kind: 'workos',
-    issuers: [USERS_ISSUER],
-    jwks_uri: null,
-    client_id: null,
-    audience: [],
-    audience_policy: 'bound_by_keys',
-    algorithms: ['RS256'],
-    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
-    claim_mappings_confirmed: true,
-    required_claims: [],
-    clock_tolerance_seconds: 0,
-    allow_impersonation: false,
-    suspension_rule: null,
-    mode: 'enforced',
-    guard: null,
-    api_base_url: null,
-    api_key: null,
-    webhook: null,
-    version: 1,
-    updated_at: '2026-03-01T09:00:00.000Z',
-  } satisfies IdentityProviderData,
+  data: providerRecord(PROVIDER, { issuers: [USERS_ISSUER] }),
 };
 
 /** As grants announces it: the same revocation has the same id. */

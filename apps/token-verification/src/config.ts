@@ -3,14 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
-import { flag, namedSecrets, serviceSettings } from '#platform/config.js';
+import { flag, namedSecrets, origin, serviceFrom, serviceSettings } from '#platform/config.js';
 import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
 import { signingKeys } from './keys/signing-key.js';
 
 const seconds = (byDefault: number) => z.coerce.number().positive().default(byDefault);
-
-const isOrigin = (text: string): boolean => /^https?:/.test(text) && URL.parse(text)?.origin === text;
 
 /** All settings of token-verification, from the environment. */
 export const verificationConfig = z
@@ -25,7 +23,7 @@ export const verificationConfig = z
     /** Who may introspect (RFC 7662): client id and secret. */
     RESCIND_INTROSPECTION_CLIENTS: namedSecrets.default([]),
     /** The URL that clients have for us, without a path: `iss` of signed answers, and of the metadata (RFC 8414). */
-    RESCIND_INTROSPECTION_ISSUER: z.string().refine(isOrigin, 'must be a URL without path, as https://…').optional(),
+    RESCIND_INTROSPECTION_ISSUER: origin.optional(),
     /** Signs introspection answers (RFC 9701) for clients that ask for it; see {@link signingKeys}. */
     RESCIND_INTROSPECTION_SIGNING_KEY: signingKeys.optional(),
     /** How old the newest heartbeat may be before nobody is let in any more, ms. */
@@ -51,10 +49,7 @@ export const verificationConfig = z
     message: 'must be https',
   })
   .transform((env) => ({
-    host: env.HOST,
-    port: env.PORT,
-    logLevel: env.LOG_LEVEL,
-    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    ...serviceFrom(env),
     ...trustedProxies(env.TRUSTED_PROXIES),
     limits: limitsFrom(env),
     kafka: kafkaConfigFrom(env, 'token-verification'),

@@ -1,5 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { providerRecord } from '#testing/provider-record.js';
 
 /** A client of WorkOS with a key of its own; RSA keys take a while, so they are made once. */
 export interface Issuer {
@@ -62,28 +63,13 @@ export function claimsOf(issuer: Issuer, now: number, over: Record<string, unkno
 }
 
 export function providerOf(issuer: Issuer, over: Partial<IdentityProviderData> = {}): IdentityProviderData {
-  return {
-    id: `idp_${issuer.clientId}`,
+  return providerRecord(`idp_${issuer.clientId}`, {
     name: issuer.clientId,
-    kind: 'workos',
     issuers: [issuer.issuer],
     jwks_uri: `https://keys.test/${issuer.clientId}`,
     client_id: issuer.clientId,
     audience: [issuer.clientId],
-    audience_policy: 'bound_by_keys',
-    algorithms: ['RS256'],
-    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
-    required_claims: [],
     clock_tolerance_seconds: 5,
-    allow_impersonation: false,
-    suspension_rule: null,
-    mode: 'enforced',
-    guard: null,
-    api_base_url: null,
-    api_key: null,
-    webhook: null,
-    version: 1,
-    updated_at: '2026-01-01T00:00:00.000Z',
     ...over,
-  };
+  });
 }

@@ -3,7 +3,7 @@ import { SIGNATURE_TOLERANCE_MS } from '#workos/signature.js';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { addressList } from '#platform/addresses.js';
-import { commaList, namedSecrets, serviceSettings } from '#platform/config.js';
+import { commaList, namedSecrets, serviceFrom, serviceSettings } from '#platform/config.js';
 import { trustedProxies } from '#platform/request-limits.js';
 import { encryptionKeys } from '#providers/sealing.js';
 import { WORKOS_SOURCE_ADDRESSES } from '#workos/source-addresses.js';
@@ -43,10 +43,7 @@ export const ingressConfig = z
     WEBHOOK_ACTIVITY_INTERVAL_MS: z.coerce.number().int().min(50).default(3_000),
   })
   .transform((env) => ({
-    host: env.HOST,
-    port: env.PORT,
-    logLevel: env.LOG_LEVEL,
-    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    ...serviceFrom(env),
     kafka: kafkaConfigFrom(env, 'webhook-ingress'),
     topics: topicOptionsFrom(env),
     apiKeys: env.RESCIND_API_KEYS,

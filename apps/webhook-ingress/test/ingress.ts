@@ -11,6 +11,7 @@ import { createService, listen } from '#platform/serve.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { type EncryptionKeys, seal, webhookSecretOwner } from '#providers/sealing.js';
 import { eventually } from '#testing/eventually.js';
+import { providerRecord } from '#testing/provider-record.js';
 import { AppModule, serveOptions } from '../src/app.module.js';
 import { ingressConfig } from '../src/config.js';
 
@@ -105,32 +106,13 @@ async function publishProvider(
     origin: 'pasted' as const,
     created_at: '2026-01-01T00:00:00.000Z',
   });
-  const data: IdentityProviderData = {
-    id,
-    name: id,
-    kind: 'workos',
-    issuers: [`https://issuer.test/${id}`],
-    jwks_uri: null,
-    client_id: null,
-    audience: [],
-    audience_policy: 'bound_by_keys',
-    algorithms: ['RS256'],
-    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
-    required_claims: [],
-    clock_tolerance_seconds: 0,
-    allow_impersonation: false,
-    suspension_rule: null,
+  const data = providerRecord(id, {
     mode,
-    guard: null,
-    api_base_url: null,
-    api_key: null,
     webhook: {
       endpoint_token_sha256: createHash('sha256').update(token).digest('hex'),
       secrets: [secret('previous', PREVIOUS), secret('current', CURRENT)],
     },
-    version: 1,
-    updated_at: '2026-01-01T00:00:00.000Z',
-  };
+  });
   const event = {
     specversion: '1.0',
     id: `${id}-1`,

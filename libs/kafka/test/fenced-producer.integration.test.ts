@@ -1,44 +1,11 @@
 import { TOPICS } from '#contracts/topics.js';
-import type { KafkaClient } from '#kafka/client.js';
 import { BrokerUnavailable, Fenced } from '#kafka/errors.js';
-import { FencedProducer } from '#kafka/fenced-producer.js';
 import { TopicReader } from '#kafka/topic-reader.js';
-import { ensureTopics } from '#kafka/topics.js';
-import { type Broker, clientOf, ownBroker } from './kafka.js';
 import { readAll } from './read-all.js';
+import { relayProducers } from './relay-producers.js';
 import { until } from './until.js';
 
-let broker: Broker;
-let client: KafkaClient;
-const producers: FencedProducer[] = [];
-const topics = [TOPICS.revocations, TOPICS.revocationState, TOPICS.identityProviders];
-
-beforeAll(async () => {
-  broker = await ownBroker();
-});
-
-beforeEach(async () => {
-  client = clientOf(broker.brokers);
-  await ensureTopics(client);
-});
-
-afterEach(async () => {
-  await Promise.all(producers.splice(0).map((producer) => producer.close()));
-});
-
-afterAll(async () => {
-  await broker.stop();
-});
-
-function producerOf(deliveryTimeoutMs = 5_000): FencedProducer {
-  const producer = new FencedProducer(client, { transactionalId: 'relay', topics, deliveryTimeoutMs });
-  producers.push(producer);
-  return producer;
-}
-
-const records = (...values: string[]) =>
-  values.map((value) => ({ topic: TOPICS.revocationState, key: value, value: Buffer.from(value) }));
-const valuesOf = async () => (await readAll(client, TOPICS.revocationState)).map(({ value }) => String(value)).sort();
+const { own, producerOf, records, valuesOf } = relayProducers();
 
 test('writes all records of a call, over several topics and partitions, or none', async () => {
   const producer = producerOf();
@@ -49,8 +16,8 @@ test('writes all records of a call, over several topics and partitions, or none'
     { topic: TOPICS.revocations, key: 'k', value: Buffer.from('told') },
   ]);
   expect(await valuesOf()).toEqual(values.sort());
-  expect((await readAll(client, TOPICS.revocations)).map(({ value }) => String(value))).toEqual(['told']);
-  const found = await readAll(client, TOPICS.revocationState);
+  expect((await readAll(own.client, TOPICS.revocations)).map(({ value }) => String(value))).toEqual(['told']);
+  const found = await readAll(own.client, TOPICS.revocationState);
   values.forEach((_, i) => {
     const { partition, offset } = found.find(({ key }) => String(key) === `value-${i}`)!;
     expect(places[i]).toEqual({ partition, offset });
@@ -62,7 +29,7 @@ test('calls in a row keep their order, and calls at the same time queue up', asy
   await producer.acquire();
   const one = (i: number) => ({ topic: TOPICS.identityProviders, key: 'k', value: Buffer.from(`${i}`) });
   await Promise.all(Array.from({ length: 50 }, (_, i) => producer.sendAll([one(i)])));
-  const values = (await readAll(client, TOPICS.identityProviders)).map(({ value }) => Number(String(value)));
+  const values = (await readAll(own.client, TOPICS.identityProviders)).map(({ value }) => Number(String(value)));
   expect(values).toEqual(Array.from({ length: 50 }, (_, i) => i));
 });
 
@@ -80,9 +47,9 @@ test('the older holder is fenced, and readers never see what it sends', async ()
 });
 
 test('a holder that was overtaken in the middle of its transaction commits nothing', async () => {
-  const topic = client.topic(TOPICS.revocationState);
-  const kafka = client.open();
-  const transactionalId = `${client.config.topicPrefix}relay`;
+  const topic = own.client.topic(TOPICS.revocationState);
+  const kafka = own.client.open();
+  const transactionalId = `${own.client.config.topicPrefix}relay`;
   const paused = kafka.producer({ transactionalId, transactionTimeout: 30_000 });
   await paused.connect();
   const transaction = await paused.transaction();
@@ -97,17 +64,16 @@ test('a holder that was overtaken in the middle of its transaction commits nothi
 });
 
 test('knows of an added partition before a reader can find a record there', async () => {
-  const producer = new FencedProducer(client, { transactionalId: 'relay', topics, metadataMaxAgeMs: 50 });
-  producers.push(producer);
+  const producer = producerOf({ metadataMaxAgeMs: 50 });
   expect(() => producer.partitionsOf(TOPICS.revocationState)).toThrow(BrokerUnavailable);
   await producer.acquire();
   expect(producer.partitionsOf(TOPICS.revocationState)).toBe(6);
-  const topicPartitions = [{ topic: client.topic(TOPICS.revocationState), count: 12 }];
-  await client.withAdmin((admin) => admin.createPartitions({ topicPartitions }));
+  const topicPartitions = [{ topic: own.client.topic(TOPICS.revocationState), count: 12 }];
+  await own.client.withAdmin((admin) => admin.createPartitions({ topicPartitions }));
   let sent = 0;
   await until(async () => {
     await producer.sendAll(records(`${sent++}`));
-    const written = Math.max(...(await readAll(client, TOPICS.revocationState)).map(({ partition }) => partition));
+    const written = Math.max(...(await readAll(own.client, TOPICS.revocationState)).map(({ partition }) => partition));
     const counted = producer.partitionsOf(TOPICS.revocationState);
     expect(counted).toBeGreaterThan(written);
     return counted === 12;
@@ -119,7 +85,7 @@ test('whoever acquires writes a marker into each partition, so that what a crash
   await producer.acquire();
   // The coordinator has taken the commit; the partitions, in which nothing else has ever been written, get it a moment later.
   await until(async () => {
-    const ends = Object.values(await client.endOffsets(TOPICS.revocations));
+    const ends = Object.values(await own.client.endOffsets(TOPICS.revocations));
     return ends.every((end) => BigInt(end) > 0n);
   });
   await producer.sendAll(records('first'));
@@ -132,11 +98,11 @@ test('sends nothing before it has acquired', async () => {
 });
 
 test('a broker that hangs leaves nothing open that holds up readers', async () => {
-  const producer = producerOf(1_000);
+  const producer = producerOf({ deliveryTimeoutMs: 1_000 });
   await producer.acquire();
-  broker.pause();
+  own.broker.pause();
   await expect(producer.sendAll(records('hung'))).rejects.toThrow(BrokerUnavailable);
-  broker.resume();
+  own.broker.resume();
   const successor = producerOf();
   await until(() =>
     successor.acquire().then(
@@ -146,7 +112,7 @@ test('a broker that hangs leaves nothing open that holds up readers', async () =
   );
   await successor.sendAll(records('next'));
   const seen: string[] = [];
-  const reader = new TopicReader(client, {
+  const reader = new TopicReader(own.client, {
     topics: [TOPICS.revocationState],
     onRecords: (batch) => void seen.push(...batch.map(({ value }) => String(value))),
   });

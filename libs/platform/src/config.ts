@@ -62,3 +62,14 @@ export const serviceSettings = {
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
 };
 export type ServiceSettings = { [Key in keyof typeof serviceSettings]: z.output<(typeof serviceSettings)[Key]> };
+
+export const serviceFrom = (env: Pick<ServiceSettings, 'HOST' | 'PORT' | 'LOG_LEVEL' | 'SHUTDOWN_TIMEOUT_MS'>) => ({
+  host: env.HOST,
+  port: env.PORT,
+  logLevel: env.LOG_LEVEL,
+  shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+});
+
+const isOrigin = (text: string): boolean => /^https?:/.test(text) && URL.parse(text)?.origin === text;
+/** The URL that others have for a service, where it stands as an issuer: without a path, exactly as it is compared. */
+export const origin = z.string().refine(isOrigin, 'must be a URL without path, as https://rescind.example.com');

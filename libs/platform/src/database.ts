@@ -183,8 +183,14 @@ export class Database {
     return this.reachable(() => work(this.source.manager));
   }
 
-  async ping(): Promise<void> {
-    await this.read((tx) => rowsOf(tx, 'select 1'));
+  /** For readiness: why it does not answer; undefined where it does. */
+  async problem(): Promise<string | undefined> {
+    try {
+      await this.read((tx) => rowsOf(tx, 'select 1'));
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   async close(): Promise<void> {

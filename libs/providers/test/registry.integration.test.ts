@@ -4,6 +4,7 @@ import { TOPICS } from '#contracts/topics.js';
 import { KafkaClient } from '#kafka/client.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import { ensureTopics } from '#kafka/topics.js';
+import { providerRecord } from '#testing/provider-record.js';
 import { ProviderRegistry } from '../src/registry.js';
 
 let client: KafkaClient;
@@ -28,28 +29,7 @@ afterAll(async () => {
 });
 
 async function publish(id: string, settings: Partial<IdentityProviderData> | null): Promise<void> {
-  const data = {
-    id,
-    name: id,
-    kind: 'workos',
-    issuers: [`https://${id}.test`],
-    jwks_uri: null,
-    client_id: null,
-    audience: [],
-    audience_policy: 'if_present',
-    algorithms: ['RS256'],
-    claim_mappings: {},
-    required_claims: [],
-    clock_tolerance_seconds: 0,
-    allow_impersonation: false,
-    suspension_rule: null,
-    api_base_url: null,
-    api_key: null,
-    webhook: null,
-    version: 1,
-    updated_at: new Date().toISOString(),
-    ...settings,
-  };
+  const data = providerRecord(id, { issuers: [`https://${id}.test`], ...settings });
   const record = {
     specversion: '1.0',
     id,
