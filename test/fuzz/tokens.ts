@@ -5,7 +5,7 @@ import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { bearerToken } from '#platform/api-key.guard.js';
 import { bytesNear, type FuzzTarget, hostileJson, jsonNear, mutations } from '#testing/fuzz.js';
 import { clientCredentials } from '../../apps/token-verification/src/domain/client-credentials.js';
-import { parseToken } from '../../apps/token-verification/src/domain/parse-token.js';
+import { parseToken } from '#providers/parse-token.js';
 import { importKey, isSignature } from '../../apps/token-verification/src/keys/jwk.js';
 import { base64url, claimsOf, makeIssuer, providerOf } from '../../apps/token-verification/test/issuer.js';
 import { worldOf } from '../../apps/token-verification/test/verifier-of.js';

@@ -3,7 +3,7 @@ import { ALGORITHMS, type IdentityProviderData } from '#contracts/identity-provi
 import { type Access, judge } from '#revocation/judge.js';
 import { scopesOf } from '#revocation/scope.js';
 import { checkClaims, checkTimes, type Subject, type TokenProblem } from '#providers/check-claims.js';
-import { type ParsedToken, parseToken } from './domain/parse-token.js';
+import { type ParsedToken, parseToken } from '#providers/parse-token.js';
 import type { RevocationView } from './domain/revocation-view.js';
 import { type Algorithm, isSignature } from './keys/jwk.js';
 import type { Found, KeySet } from './keys/key-set.js';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ALGORITHMS } from './algorithms.js';
 import { checked } from './checked.js';
 import { decodeCloudEvent, problemFields } from './cloud-event.js';
 import { Rejected } from './rejected.js';
@@ -8,8 +9,7 @@ export const CANARY_PROVIDER_ID = 'rescind-canary';
 
 export const IDENTITY_PROVIDER_TYPE = 'io.rescind.identity-provider.v1';
 
-/** Signature algorithms that may be allowed (RFC 7518, RFC 8037). `none` and HMAC are not among them on purpose. */
-export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const;
+export { ALGORITHMS };
 
 /**
  * required: `aud` must be there and match. if_present: it must match where it is there. bound_by_keys: as if_present, and
