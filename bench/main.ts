@@ -8,6 +8,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   signature: async () => (await import('./signature.js')).signature(),
   ingest: async () => (await import('./ingest.js')).ingest(),
   verification: async () => (await import('./verification.js')).verification(),
+  client: async () => (await import('./client.js')).client(),
   'http-verify': async () => (await import('./http-verify.js')).httpVerify(),
   guard: async () => (await import('./guard.js')).guard(),
   'mass-revocation': async () => (await import('./mass-revocation.js')).massRevocation(),
