@@ -9,9 +9,9 @@ export interface Row {
   peer?: { name: string; value: number } | undefined;
   /** value / floor, or as `target` says. */
   ratio?: number;
-  /** What it must reach, in words. */
+  /** What it must reach, in words; where nothing is asked of it, empty and `met` undefined. */
   target: string;
-  met: boolean;
+  met: boolean | undefined;
 }
 
 export function printTable(rows: readonly Row[]): void {
@@ -22,7 +22,7 @@ export function printTable(rows: readonly Row[]): void {
     row.peer === undefined ? '' : `${number(row.peer.value)} (${row.peer.name})`,
     row.ratio === undefined ? '' : row.ratio.toFixed(2),
     row.target,
-    row.met ? 'met' : 'not met',
+    row.met === undefined ? '' : row.met ? 'met' : 'not met',
   ]);
   const head = ['figure', 'value', 'floor', 'peer', 'ratio', 'target', ''];
   const widths = head.map((title, column) => Math.max(title.length, ...cells.map((line) => line[column]!.length)));
