@@ -12,6 +12,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'http-verify': async () => (await import('./http-verify.js')).httpVerify(),
   guard: async () => (await import('./guard.js')).guard(),
   'mass-revocation': async () => (await import('./mass-revocation.js')).massRevocation(),
+  'view-start': async () => (await import('./view-start.js')).viewStart(),
   'revocation-latency': async () => (await import('./revocation-latency.js')).revocationLatency(),
 };
 /** Only by name: each fills a database of its own first. */
