@@ -245,9 +245,9 @@ class Subscriber {
     const { view } = this.parts;
     const until = Math.min(view.changes.end, this.cursor + BATCH);
     const states: object[] = [];
-    for (const scope of view.changes.between(this.cursor, until)) {
-      const state = view.stateOf(scope);
-      if (state && !isHarmless(state)) states.push(stateEvent(scope, state));
+    for (const number of view.changes.between(this.cursor, until)) {
+      const [scope, state] = view.at(number);
+      if (!isHarmless(state)) states.push(stateEvent(scope, state));
     }
     this.cursor = until;
     if (states.length > 0) this.send('states', { states });

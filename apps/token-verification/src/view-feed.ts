@@ -5,9 +5,11 @@ import { decodeWorkOSRecord, type WorkOSEvent } from '#contracts/workos-event.js
 import type { KafkaClient } from '#kafka/client.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
+import { scanTopic } from '#kafka/topic-scan.js';
 import type { Logger } from '#platform/logging.js';
 import { effectsOf, type ScopeUpdate, type SuspensionRule } from '#revocation/effects.js';
 import type { Heartbeats } from '#revocation/heartbeats.js';
+import { readStateRecord, StateInBytes } from '#revocation/read-state-record.js';
 import type { FirstRefusals } from './first-refusals.js';
 import type { RevocationView } from './domain/revocation-view.js';
 
@@ -37,12 +39,16 @@ export class ViewFeed {
   /** Provider → events whose meaning is in its settings, while these are not known. */
   private readonly waiting = new Map<string, WorkOSEvent[]>();
   private caughtUp = false;
-  private stopped = false;
+  private readonly stopping = new AbortController();
+  /** Partition of the states → up to where they were scanned. */
+  private scanned: Record<number, string> = {};
+  private readonly read = new StateInBytes();
 
   constructor(private readonly parts: ViewFeedParts) {
     const { client, logger } = parts;
     this.states = new TopicReader(client, {
       topics: [TOPICS.revocationState],
+      startAt: (_topic, partition) => this.scanned[partition],
       onRecords: (records) => this.takeStates(records),
       logger,
     });
@@ -51,9 +57,16 @@ export class ViewFeed {
   /** Resolves once the view holds everything that the topics held when it began. */
   async start(): Promise<void> {
     const { client, view, heartbeats, logger } = this.parts;
+    this.scanned = await scanTopic(
+      client,
+      TOPICS.revocationState,
+      (...record) => this.takeScanned(...record),
+      this.stopping.signal,
+    );
+    if (this.stopping.signal.aborted) return;
     await this.states.start();
     await this.states.caughtUp;
-    if (this.stopped) return;
+    if (this.stopping.signal.aborted) return;
     const applied = heartbeats.applied();
     this.events = new TopicReader(client, {
       topics: [TOPICS.workosEvents],
@@ -67,7 +80,7 @@ export class ViewFeed {
     await this.events.caughtUp;
     await this.states.reached(TOPICS.revocationState, ends);
     this.caughtUp = true;
-    if (!this.stopped) logger.info({ scopes: view.size }, 'the view has caught up');
+    if (!this.stopping.signal.aborted) logger.info({ scopes: view.size }, 'the view has caught up');
   }
 
   /** Why the view may lack something; undefined where it does not. */
@@ -77,13 +90,28 @@ export class ViewFeed {
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.stopping.abort();
     await Promise.all([this.states.close(), this.events?.close()]);
+  }
+
+  /** Of the scan: nearly all are as grants writes them, and of these no object is made. */
+  private takeScanned(partition: number, bytes: Buffer, start: number, end: number, offset: bigint): void {
+    if (start < 0 || this.isUsual(bytes, start, end)) return;
+    const place = { topic: TOPICS.revocationState, partition, offset: offset.toString() };
+    this.takeStates([{ ...place, key: null, value: bytes.subarray(start, end), headers: {}, timestamp: '0' }]);
+  }
+
+  /** Takes the state of a record that is written as grants writes it; the others have to be decoded. */
+  private isUsual(bytes: Buffer, start: number, end: number): boolean {
+    if (!readStateRecord(bytes, start, end, this.read)) return false;
+    this.parts.view.takeRead(this.read);
+    return true;
   }
 
   private takeStates(records: readonly ConsumedRecord[]): void {
     for (const record of records) {
       if (record.value === null) continue;
+      if (this.isUsual(record.value, 0, record.value.length)) continue;
       this.orSkip(record, (value) => {
         const state = decodeStateRecord(value);
         if (state.kind === 'scope') this.parts.view.takeState(state.data);

@@ -1,13 +1,11 @@
-import type { ScopeKey } from '#revocation/scope.js';
-
 export const REMEMBERED_CHANGES = 65_536;
 
 /**
- * Which scopes have changed, in order: the last {@link REMEMBERED_CHANGES} of them, by key alone, since whoever reads them
+ * Which scopes have changed, in order: the last {@link REMEMBERED_CHANGES} of them, by number alone, since whoever reads them
  * wants their newest state. So a reader that lags costs no memory, and one that lags too far can tell.
  */
 export class ChangeLog {
-  private readonly scopes: ScopeKey[] = [];
+  private readonly scopes = new Uint32Array(REMEMBERED_CHANGES);
   /** How many changes there have been. */
   private count = 0;
   private readonly listeners = new Set<() => void>();
@@ -17,7 +15,8 @@ export class ChangeLog {
     return this.count;
   }
 
-  add(scope: ScopeKey): void {
+  /** @param scope its number in the view */
+  add(scope: number): void {
     this.scopes[this.count % REMEMBERED_CHANGES] = scope;
     this.count += 1;
     for (const listener of this.listeners) listener();
@@ -29,8 +28,8 @@ export class ChangeLog {
   }
 
   /** The scopes that these changes are about, each once. Only where the log {@link reaches} `from`. */
-  between(from: number, until: number): Set<ScopeKey> {
-    const changed = new Set<ScopeKey>();
+  between(from: number, until: number): Set<number> {
+    const changed = new Set<number>();
     for (let change = from; change < until; change++) changed.add(this.scopes[change % REMEMBERED_CHANGES]!);
     return changed;
   }

@@ -1,13 +1,15 @@
 import type { ScopeStateData } from '#contracts/revocation.js';
 import type { ScopeUpdate } from '#revocation/effects.js';
+import type { StateInBytes } from '#revocation/read-state-record.js';
 import { keyOf, type ScopeKey } from '#revocation/scope.js';
-import { merge, OPEN, sameState, type ScopeState } from '#revocation/scope-state.js';
+import type { ScopeState } from '#revocation/scope-state.js';
+import { NONE, StateTable } from '#revocation/state-table.js';
 import { stateFromWire } from '#revocation/wire.js';
 import { ChangeLog } from './change-log.js';
 
 /** All scopes that can make something void, in memory. Fed from two topics; both merge to the same states. */
 export class RevocationView {
-  private readonly states = new Map<ScopeKey, ScopeState>();
+  private readonly states = new StateTable();
   /** Which of them have changed, for those who follow. */
   readonly changes = new ChangeLog();
 
@@ -28,6 +30,11 @@ export class RevocationView {
     return this.states.entries();
   }
 
+  /** The scope of this number, as {@link changes} has them. */
+  at(scope: number): [ScopeKey, ScopeState] {
+    return this.states.at(scope);
+  }
+
   takeUpdates(updates: readonly ScopeUpdate[]): void {
     for (const { scope, state } of updates) this.take(keyOf(scope), state);
   }
@@ -36,11 +43,16 @@ export class RevocationView {
     this.take(data.scope, stateFromWire(data));
   }
 
+  /** As {@link takeState}, of a record that was read without decoding it. */
+  takeRead(state: StateInBytes): void {
+    this.changed(this.states.takeRead(state));
+  }
+
   private take(key: ScopeKey, state: ScopeState): void {
-    const known = this.states.get(key);
-    const merged = merge(known ?? OPEN, state);
-    if (known && sameState(known, merged)) return;
-    this.states.set(key, merged);
-    this.changes.add(key);
+    this.changed(this.states.take(key, state));
+  }
+
+  private changed(scope: number): void {
+    if (scope !== NONE) this.changes.add(scope);
   }
 }
