@@ -4,6 +4,7 @@ import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/pro
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { forgetInKeyring, keepInKeyring, readKeyring } from './authenticate-keyring.js';
 
 export interface AuthenticateOptions {
   /** Of the portal, such as `https://rescind.example.com`. Plain http only on this machine. */
@@ -12,7 +13,10 @@ export interface AuthenticateOptions {
   provider: string;
   /** Shown to the person who is asked: letters, digits, blank and `._@-`, 60 at most. */
   clientName: string;
-  /** Where the tokens are kept, readable by this user alone; null: nowhere. Default: in `~/.config/rescind`. */
+  /**
+   * Where the tokens are kept, readable by this user alone; null: nowhere. Default: in the system's keyring, and where there is
+   * none in `~/.config/rescind`.
+   */
   file?: string | null;
   /** Opens the URL for the person. Default: the system's browser, where there is one; false: never. */
   openBrowser?: ((url: string) => void) | false;
@@ -73,24 +77,26 @@ const REQUEST_TIMEOUT_MS = 15_000;
  */
 export async function authenticate(options: AuthenticateOptions): Promise<Identity> {
   const base = baseOf(options);
-  const file = options.file === undefined ? defaultFile(base) : options.file;
-  if (file === null) return identityOf(await askThePerson(base, options));
-  const known = await read(file);
+  if (options.file === null) return identityOf(await askThePerson(base, options));
+  const place = placeOf(base, options.file);
+  const known = await read(place);
   if (known && !endsSoon(known)) return identityOf(known);
-  return exclusively(file, options.signal, async () => {
-    const kept = await read(file); // another process may have been at it
+  return exclusively(place.file, options.signal, async () => {
+    const kept = await read(place); // another process may have been at it
     if (kept && !endsSoon(kept)) return identityOf(kept);
     // A refresh token is good for one use: what comes for it is written before it is used.
     const answer = (kept && (await renew(base, kept, options.signal))) ?? (await askThePerson(base, options));
-    await keep(file, answer);
+    await keep(place, answer);
     return identityOf(answer);
   });
 }
 
 /** Forgets what was kept on this machine. */
 export async function forget(options: Pick<AuthenticateOptions, 'portal' | 'provider' | 'file'>): Promise<void> {
-  const file = options.file === undefined ? defaultFile(baseOf(options)) : options.file;
-  if (file !== null) await rm(file, { force: true });
+  if (options.file === null) return;
+  const { file, keyring } = placeOf(baseOf(options), options.file);
+  if (keyring !== undefined) await forgetInKeyring(keyring);
+  await rm(file, { force: true });
 }
 
 function baseOf({ portal, provider }: Pick<AuthenticateOptions, 'portal' | 'provider'>): string {
@@ -204,28 +210,63 @@ const identityOf = (answer: Answer): Identity => ({
   expiresAt: answer.expires_at === null ? null : new Date(answer.expires_at),
 });
 
-function defaultFile(base: string): string {
-  const config = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
-  return join(config, 'rescind', `${createHash('sha256').update(base).digest('hex').slice(0, 16)}.json`);
+/** Where tokens are kept; other processes wait for each other beside the file, also where it is not used. */
+interface Place {
+  /** The name in the keyring; undefined: in the file alone. */
+  keyring: string | undefined;
+  file: string;
 }
 
-/** What cannot be read is as good as nothing; what others can read was not written by us, and is not believed. */
-async function read(file: string): Promise<Answer | undefined> {
+function placeOf(base: string, file: string | undefined): Place {
+  if (file !== undefined) return { keyring: undefined, file };
+  const config = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
+  const name = createHash('sha256').update(base).digest('hex').slice(0, 16);
+  return { keyring: base, file: join(config, 'rescind', `${name}.json`) };
+}
+
+/** What ends last: where the keyring could not be had for a while, the file may hold what is newer. */
+async function read({ keyring, file }: Place): Promise<Answer | undefined> {
+  const texts = await Promise.all([keyring === undefined ? undefined : readKeyring(keyring), readOwn(file)]);
+  const ends = ({ expires_at }: Answer): number => (expires_at === null ? 0 : Date.parse(expires_at));
+  return texts.flatMap((text) => answerIn(text) ?? []).sort((a, b) => ends(b) - ends(a))[0];
+}
+
+/** What cannot be read is as good as nothing. */
+function answerIn(text: string | undefined): Answer | undefined {
   try {
-    const { mode } = await stat(file);
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) return undefined;
-    const kept = JSON.parse(await readFile(file, 'utf8')) as Partial<Answer>;
+    const kept = JSON.parse(text ?? '') as Partial<Answer>;
     return kept.access_token && kept.refresh_token && kept.user ? (kept as Answer) : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** What others can read was not written by us, and is not believed. */
+async function readOwn(file: string): Promise<string | undefined> {
+  try {
+    const { mode } = await stat(file);
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) return undefined;
+    return await readFile(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** In one place alone: the keyring where it takes it, else the file. */
+async function keep({ keyring, file }: Place, answer: Answer): Promise<void> {
+  const text = JSON.stringify(answer);
+  if (keyring !== undefined && (await keepInKeyring(keyring, `Rescind sign-in: ${answer.user.email}`, text))) {
+    await rm(file, { force: true });
+    return;
+  }
+  await write(file, text);
+}
+
 /** Nobody ever reads a half of it, and nobody else reads it at all. */
-async function keep(file: string, answer: Answer): Promise<void> {
+async function write(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const whole = `${file}.${randomBytes(4).toString('hex')}`;
-  await writeFile(whole, JSON.stringify(answer), { mode: 0o600, flag: 'wx' });
+  await writeFile(whole, text, { mode: 0o600, flag: 'wx' });
   await chmod(whole, 0o600);
   await rename(whole, file);
 }
