@@ -54,7 +54,11 @@ export class Signing {
 
   /** Makes a key that takes over once everybody has it. Answers its id. */
   async rotate(): Promise<string> {
-    const kid = await this.database.transaction((tx) => this.insertKey(tx, this.overlapSeconds));
+    const kid = await this.database.transaction(async (tx) => {
+      await lockKeys(tx);
+      // The first one has nothing to overlap with: it signs at once.
+      return this.insertKey(tx, (await readKeys(tx)).some(({ signs }) => signs) ? this.overlapSeconds : 0);
+    });
     this.known = undefined;
     return kid;
   }
@@ -76,8 +80,8 @@ export class Signing {
     const rows = await this.database.transaction(async (tx) => {
       const found = await readKeys(tx);
       if (found.some(({ signs }) => signs)) return found;
-      await tx.query('select pg_advisory_xact_lock($1, $2)', [...SIGNING_KEY_LOCK]);
-      if ((await readKeys(tx)).length === 0) await this.insertKey(tx, 0);
+      await lockKeys(tx);
+      if (!(await readKeys(tx)).some(({ signs }) => signs)) await this.insertKey(tx, 0);
       return readKeys(tx);
     });
     const signing = rows.find(({ signs }) => signs)!;
@@ -108,6 +112,9 @@ export class Signing {
     return kid;
   }
 }
+
+/** Until the transaction ends nobody else makes a key. */
+const lockKeys = (tx: Tx): Promise<unknown> => tx.query('select pg_advisory_xact_lock($1, $2)', [...SIGNING_KEY_LOCK]);
 
 /** The newest whose time has come signs. */
 const readKeys = (tx: Tx): Promise<KeyRow[]> =>
