@@ -49,6 +49,8 @@ export const identityView = z.object({
   expires_at: z.string().nullable(),
 });
 
+export const confirmQuery = z.object({ user_code: z.string() });
+
 export const DEVICE_THROTTLE = Symbol('throttle of tools that sign somebody in');
 
 /** The side of a tool that signs somebody in: `authenticate()` of our client library. */
@@ -117,7 +119,7 @@ export class DeviceController {
   @Post()
   async confirm(
     @Param('provider') providerId: string,
-    @Query('user_code') userCode: string | undefined,
+    @Query(valid(confirmQuery)) { user_code: userCode }: z.output<typeof confirmQuery>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
@@ -128,7 +130,7 @@ export class DeviceController {
     if (!isOwnPage) {
       throw new Problem(403, 'cross_site', 'This is for the page of the portal itself.');
     }
-    const found = await this.devices.find(providerId, userCode ?? '');
+    const found = await this.devices.find(providerId, userCode);
     if (!found) throw new Problem(404, 'device_code_expired', 'The tool does not wait any more. Start again there.');
     await this.ways.setOut(reply, providerId, { returnTo: '/', deviceId: found.id });
   }

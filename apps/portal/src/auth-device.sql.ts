@@ -44,6 +44,7 @@ export async function readWaiting(
   providerId: string,
   userCode: string,
 ): Promise<{ id: string; user_code: string; client_name: string } | undefined> {
+  if (providerId.includes('\0')) return undefined; // nobody's
   const [row] = await rowsOf<{ id: string; user_code: string; client_name: string }>(
     tx,
     `select id, user_code, client_name from device_sign_ins
@@ -66,6 +67,7 @@ export async function decideDevice(tx: Tx, id: string, result: string | null): P
 
 /** Notes that it asked. */
 export async function pollDevice(tx: Tx, providerId: string, deviceSha256: string): Promise<DeviceRow | undefined> {
+  if (providerId.includes('\0')) return undefined; // nobody's
   const [row] = await rowsOf<DeviceRow>(
     tx,
     `select id, user_code, client_name, code_challenge, decided_at is not null as decided, result,

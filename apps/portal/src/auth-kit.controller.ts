@@ -13,6 +13,7 @@ import { PortalAuthentication } from './auth-portal.js';
 import { SignInPublisher } from './auth-sign-in-publisher.js';
 import { SignInsUnderWay, type UnderWay } from './auth-under-way.js';
 
+export const deviceQuery = z.object({ user_code: z.string().optional() });
 export const loginQuery = z.object({ return_to: z.string().optional() });
 export const callbackQuery = z.object({
   state: z.string().max(200).optional(),
@@ -58,7 +59,7 @@ export class AuthKitController {
   @Get('device')
   async device(
     @Param('provider') providerId: string,
-    @Query('user_code') userCode: string | undefined,
+    @Query(valid(deviceQuery)) { user_code: userCode }: z.output<typeof deviceQuery>,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const kit = await this.signIn.kitOf(providerId);

@@ -38,7 +38,7 @@ export class ProviderSignIn {
 
   /** Throws 404 `sign_in_not_configured` for a provider that is not WorkOS, or lacks client ID or API key. */
   async kitOf(providerId: string): Promise<AuthKit> {
-    const row = providerId.includes('\0') ? undefined : await this.database.read((tx) => readProvider(tx, providerId));
+    const row = await this.database.read((tx) => readProvider(tx, providerId));
     if (!row || !canSignIn(row)) {
       throw new Problem(
         404,

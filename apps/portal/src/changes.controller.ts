@@ -5,7 +5,11 @@ import { valid } from '#platform/validation.js';
 import { readChanges } from './changes.sql.js';
 
 export const changeQuery = z.strictObject({
-  provider_id: z.string().max(255).optional(),
+  provider_id: z
+    .string()
+    .max(255)
+    .refine((id) => !id.includes('\0'), 'is no id')
+    .optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z
     .string()

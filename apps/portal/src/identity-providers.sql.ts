@@ -55,16 +55,21 @@ function utc(column: string): string {
   return `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
+/** Ids come in paths, which can hold what Postgres cannot. */
+const isNobodys = (id: string): boolean => id.includes('\0');
+
 export const readProviders = (tx: Tx): Promise<ProviderRow[]> =>
   rowsOf(tx, `${SELECT} where p.deleted_at is null order by p.created_at, p.id`);
 
 export async function readProvider(tx: Tx, id: string): Promise<ProviderRow | undefined> {
+  if (isNobodys(id)) return undefined;
   const [row] = await rowsOf<ProviderRow>(tx, `${SELECT} where p.id = $1 and p.deleted_at is null`, [id]);
   return row;
 }
 
 /** Keeps everybody else from changing it until this ends; also one that was deleted. */
 export async function lockProvider(tx: Tx, id: string): Promise<ProviderRow | undefined> {
+  if (isNobodys(id)) return undefined;
   await tx.query('select 1 from identity_providers where id = $1 for update', [id]);
   const [row] = await rowsOf<ProviderRow>(tx, `${SELECT} where p.id = $1`, [id]);
   return row;

@@ -6,9 +6,16 @@ import { apiKeyView, newApiKeyBody, newApiKeyView } from './access-keys.controll
 import { meView, ownRevocation } from './access-me.controller.js';
 import { newRoleBody, roleView } from './access-roles.controller.js';
 import { sessionView, signInBody } from './auth.controller.js';
-import { collectBody, deviceBody, deviceView, identityView, refreshBody } from './auth-device.controller.js';
+import {
+  collectBody,
+  confirmQuery,
+  deviceBody,
+  deviceView,
+  identityView,
+  refreshBody,
+} from './auth-device.controller.js';
 import { signInProviderView } from './auth-providers.controller.js';
-import { callbackQuery, loginQuery } from './auth-kit.controller.js';
+import { callbackQuery, deviceQuery, loginQuery } from './auth-kit.controller.js';
 import { changeQuery, changeView } from './changes.controller.js';
 import { discoverRequest, discoveryView } from './discovery.controller.js';
 import { newProvider, providerChange } from './provider-settings.js';
@@ -378,7 +385,7 @@ export const PORTAL_OPEN_API = openApi(
       security: 'none',
       query: loginQuery,
       responses: { 303: { description: 'To AuthKit, which comes back to the callback.' } },
-      problems: { 400: ['return_to_invalid'], ...NO_SIGN_IN },
+      problems: { 400: ['return_to_invalid', 'request_invalid'], ...NO_SIGN_IN },
     },
     {
       method: 'get',
@@ -395,11 +402,9 @@ export const PORTAL_OPEN_API = openApi(
       operationId: 'showDeviceSignIn',
       summary: 'The page on which a person compares the code of a tool with this one',
       security: 'none',
-      query: z.object({ user_code: z.string().optional() }),
-      responses: {
-        200: { description: 'The page.', contentType: 'text/html', schema: z.string() },
-      },
-      problems: NO_SIGN_IN,
+      query: deviceQuery,
+      responses: { 200: page('The page.'), 404: page('No tool waits with this code: one can be entered.') },
+      problems: { 400: ['request_invalid'], ...NO_SIGN_IN },
     },
     {
       method: 'post',
@@ -407,9 +412,14 @@ export const PORTAL_OPEN_API = openApi(
       operationId: 'confirmDeviceSignIn',
       summary: 'The form of that page: sends the browser to AuthKit',
       security: 'none',
-      query: z.object({ user_code: z.string() }),
+      query: confirmQuery,
       responses: { 303: { description: 'To AuthKit, which comes back to device/callback.' } },
-      problems: { 403: ['cross_site'], ...NO_SIGN_IN, 404: ['sign_in_not_configured', 'device_code_expired'] },
+      problems: {
+        400: ['request_invalid'],
+        403: ['cross_site'],
+        ...NO_SIGN_IN,
+        404: ['sign_in_not_configured', 'device_code_expired'],
+      },
     },
     {
       method: 'get',
@@ -519,7 +529,7 @@ export const PORTAL_OPEN_API = openApi(
       responses: { 200: { description: 'Signed with EdDSA, `typ: rescind-receipt+jwt`.', schema: receiptView } },
       problems: {
         400: ['request_invalid', 'provider_required'],
-        404: ['user_unknown'],
+        404: ['user_unknown', 'not_found'],
         409: ['audit_damaged'],
         502: ['grants_refused_portal', 'receipt_not_signed'],
         503: [

@@ -76,7 +76,10 @@ export const VERIFICATION_OPEN_API = openApi(
             'the claim token_introspection of a signed JWT.',
           schema: z.looseObject({ active: z.boolean() }),
         },
-        400: { description: 'invalid_request', schema: z.object({ error: z.string() }) },
+        400: {
+          description: 'invalid_request',
+          schema: z.object({ error: z.string(), error_description: z.string() }),
+        },
         401: { description: 'invalid_client', schema: z.object({ error: z.string() }) },
       },
       problems: { 406: ['signed_answer_not_configured'], ...unknown },
