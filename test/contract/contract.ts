@@ -32,17 +32,27 @@ export interface Subject {
   credentials: Credentials;
   /** Ids of things that are there, by the name of the member or parameter that asks for one. */
   known: Readonly<Record<string, string>>;
+  /** Bodies that are taken, by operation: what a schema cannot say, chance seldom finds. */
+  bodies: Readonly<Record<string, unknown>>;
   webhookSecret: string;
   seed: number;
   requests: number;
 }
 
+export interface Result {
+  sent: number;
+  breaches: string[];
+  /** Operations that were refused whatever was sent. */
+  refused: string[];
+}
+
 interface Request {
   parameters: Record<string, unknown>;
   body: unknown;
-  /** One of many knows no credentials, one of many writes no JSON. */
+  /** One of many knows no credentials, one of many writes no JSON, one of many says everything twice. */
   anonymous: boolean;
   broken: boolean;
+  twice: boolean;
 }
 
 /**
@@ -50,23 +60,40 @@ interface Request {
  * the service was not as described, said once: a status or type of answer that is not in the document, a body that its schema
  * refuses.
  */
-export async function breaches(subject: Subject): Promise<{ sent: number; breaches: string[] }> {
+export async function breaches(subject: Subject): Promise<Result> {
   const { document, seed } = subject;
   const bodies = answerSchemas(document);
-  const found = new Set<string>();
+  const found = new Map<string, string>();
+  const refused: string[] = [];
+  const made = new Map<string, string[]>();
   let sent = 0;
   for (const [path, method, operation] of inOrder(document)) {
     const credentials = await credentialsFor(operation, subject);
     const existing = await idsUnder(path, subject);
-    // Nothing that the stack itself lives on is changed or deleted.
-    const ids = method === 'get' ? existing : [];
+    // Nothing that the stack itself lives on is changed or deleted: what we have made is.
+    const ids = [...(method === 'get' ? existing : []), ...(made.get(listOf(path)) ?? [])];
+    let isTaken = false;
+    const refusals = new Set<string>();
     for (const request of fc.sample(requestsOf(operation, subject, ids), { seed, numRuns: subject.requests })) {
       sent++;
-      const breach = await breachOf(path, method, operation, request, credentials, subject, bodies);
-      if (breach !== undefined) found.add(`${operation.operationId}: ${breach}`);
+      const { line, status, said, id, breach } = await breachOf(
+        path,
+        method,
+        operation,
+        request,
+        credentials,
+        subject,
+        bodies,
+      );
+      isTaken ||= status < 400;
+      if (status >= 400) refusals.add(said);
+      if (method === 'post' && id !== undefined) made.set(path, [id, ...(made.get(path) ?? [])].slice(0, 5));
+      const finding = `${operation.operationId}: ${breach}`;
+      if (breach !== undefined && !found.has(finding)) found.set(finding, line);
     }
+    if (!isTaken) refused.push(`${operation.operationId} (${[...refusals].join(', ')})`);
   }
-  return { sent, breaches: [...found].sort() };
+  return { sent, refused, breaches: [...found].map(([finding, line]) => `${finding}, for example ${line}`).sort() };
 }
 
 /** What makes things first, what ends them last. */
@@ -80,22 +107,30 @@ function inOrder({ paths }: Document): [path: string, method: string, operation:
     .sort(([a, m], [b, n]) => rank(a, m) - rank(b, n));
 }
 
-function requestsOf(operation: Described, { known }: Subject, ids: readonly string[]): fc.Arbitrary<Request> {
+function requestsOf(operation: Described, { known, bodies }: Subject, ids: readonly string[]): fc.Arbitrary<Request> {
   const parameters: Record<string, fc.Arbitrary<unknown>> = {};
   const always: string[] = [];
   for (const { name, in: place, required, schema } of operation.parameters) {
-    const text = fc.oneof(valueOf(schema, known), oddText);
+    const text = fc.oneof({ weight: 8, arbitrary: valueOf(schema, known) }, { weight: 1, arbitrary: oddText });
     const there = [...(place === 'path' && name === 'id' ? ids : []), ...(known[name] ? [known[name]] : [])];
-    parameters[name] = there.length > 0 ? fc.oneof(fc.constantFrom(...there), text) : text;
+    parameters[name] =
+      there.length > 0
+        ? fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...there) }, { weight: 1, arbitrary: text })
+        : text;
     if (place === 'path' || required) always.push(name);
   }
   const [content] = Object.values(operation.requestBody?.content ?? {});
   const oneOfTen = fc.integer({ min: 0, max: 9 }).map((n) => n === 0);
   return fc.record({
     parameters: fc.record(parameters, { requiredKeys: always }) as fc.Arbitrary<Record<string, unknown>>,
-    body: content ? valueOf(content.schema, known) : fc.constant(undefined),
+    body: !content
+      ? fc.constant(undefined)
+      : operation.operationId in bodies
+        ? fc.oneof(fc.constant(bodies[operation.operationId]), valueOf(content.schema, known))
+        : valueOf(content.schema, known),
     anonymous: oneOfTen,
     broken: oneOfTen,
+    twice: oneOfTen,
   });
 }
 
@@ -107,9 +142,12 @@ async function credentialsFor(
   return scheme === undefined ? undefined : await credentials[scheme]?.();
 }
 
+/** Of `/v1/grants/{id}/revoke` it is `/v1/grants`. */
+const listOf = (path: string): string => path.slice(0, Math.max(0, path.indexOf('/{')));
+
 /** Of `/v1/grants/{id}` those that `/v1/grants` lists. */
 async function idsUnder(path: string, { url, document, credentials }: Subject): Promise<string[]> {
-  const list = path.slice(0, Math.max(0, path.indexOf('/{')));
+  const list = listOf(path);
   if (!document.paths[list]?.['get']) return [];
   const answer = await fetch(url + list, { headers: (await credentials['apiKey']?.()) ?? {} });
   const { data } = (await answer.json()) as { data?: { id?: unknown }[] };
@@ -124,17 +162,17 @@ async function breachOf(
   credentials: Record<string, string> | undefined,
   { url, webhookSecret }: Subject,
   bodies: ReadonlyMap<string, ValidateFunction>,
-): Promise<string | undefined> {
+): Promise<{ line: string; status: number } & Judged> {
   const headers: Record<string, string> = {};
   const query = new URLSearchParams();
   let filled = path;
   for (const { name, in: place } of operation.parameters) {
     const value = request.parameters[name];
     if (value === undefined) continue;
-    const text = typeof value === 'string' ? value.toWellFormed() : JSON.stringify(value);
+    const text = textOf(value);
     // A router tells of a part that is missing or of over a hundred characters that there is no such route.
     if (place === 'path') filled = filled.replace(`{${name}}`, encodeURIComponent(text.slice(0, 90) || '-'));
-    else if (place === 'query') query.append(name, text);
+    else if (place === 'query') for (const one of request.twice ? [text, text] : [text]) query.append(name, one);
     else headers[name] = text.replace(/[^\x20-\x7e]/g, '?');
   }
   const [type] = Object.keys(operation.requestBody?.content ?? {});
@@ -156,41 +194,58 @@ async function breachOf(
     redirect: 'manual',
     ...(body === undefined ? {} : { body }),
   });
-  return judge(answer, operation, bodies);
+  const line = `${method.toUpperCase()} ${filled}${params} ${body ?? ''}`.slice(0, 300).trim();
+  return { line, status: answer.status, ...(await judge(answer, operation, bodies)) };
 }
 
 function written(body: unknown, type: string): string {
   if (type.endsWith('json')) return JSON.stringify(body);
   if (typeof body === 'string') return body.toWellFormed();
   const fields = Object.entries((body ?? {}) as Record<string, unknown>);
-  return String(new URLSearchParams(fields.map(([name, value]): [string, string] => [name, String(value)])));
+  return String(new URLSearchParams(fields.map(([name, value]): [string, string] => [name, textOf(value)])));
+}
+
+/** Of no encoding, no request could hold it; JSON has an escape for that. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? value.toWellFormed() : JSON.stringify(value));
+
+interface Judged {
+  /** Status and code. */
+  said: string;
+  /** In the answer, where there is one. */
+  id: string | undefined;
+  /** How the answer is not as described. */
+  breach: string | undefined;
 }
 
 async function judge(
   answer: Response,
-  { operationId, responses }: Described,
+  operation: Described,
   bodies: ReadonlyMap<string, ValidateFunction>,
-): Promise<string | undefined> {
+): Promise<Judged> {
   const type = answer.headers.get('content-type')?.split(';')[0] ?? '';
+  const described = operation.responses[answer.status];
   if (type === 'text/event-stream') {
     await answer.body?.cancel();
-    return responses[answer.status]?.content?.[type] ? undefined : `${answer.status} ${type} is not described`;
+    const breach = described?.content?.[type] ? undefined : `${answer.status} ${type} is not described`;
+    return { said: String(answer.status), id: undefined, breach };
   }
   const text = await answer.text();
-  const described = responses[answer.status];
-  const isJson = type.endsWith('json');
-  const code = isJson ? (JSON.parse(text) as { code?: unknown }).code : undefined;
-  const said = `${answer.status}${code === undefined ? '' : ` ${String(code)}`}`;
-  if (!described) return `${said} is not described`;
-  if (text === '') return described.content && answer.status < 300 ? `${said} has no body` : undefined;
-  if (!described.content?.[type]) return `${said}: an answer of type ${type} is not described`;
-  if (!isJson) return undefined;
-  const fits = bodies.get(`${operationId} ${answer.status} ${type}`)!;
-  if (fits(JSON.parse(text))) return undefined;
-  const [first] = fits.errors ?? [];
-  // Ids in a path would make many findings of one.
-  const place = first?.instancePath.replace(/\/\d+/g, '/…') ?? '';
-  return `${said}: ${place} ${first?.message} ${JSON.stringify(first?.params)}`;
+  const body = type.endsWith('json') ? (JSON.parse(text) as unknown) : undefined;
+  const { id, code } = (body ?? {}) as { id?: unknown; code?: unknown };
+  const said = `${answer.status}${typeof code === 'string' ? ` ${code}` : ''}`;
+  const breach = (): string | undefined => {
+    if (!described) return `${said} is not described`;
+    if (text === '') return described.content && answer.status < 300 ? `${said} has no body` : undefined;
+    if (!described.content?.[type]) return `${said}: an answer of type ${type} is not described`;
+    if (body === undefined) return undefined;
+    const fits = bodies.get(`${operation.operationId} ${answer.status} ${type}`)!;
+    if (fits(body)) return undefined;
+    const [first] = fits.errors ?? [];
+    // Places in a list would make many findings of one.
+    const place = first?.instancePath.replace(/\/\d+/g, '/…') ?? '';
+    return `${said}: ${place} ${first?.message} ${JSON.stringify(first?.params)}`;
+  };
+  return { said, id: typeof id === 'string' ? id : undefined, breach: breach() };
 }
 
 /** By operation, status and type; compiled once. */

@@ -82,16 +82,19 @@ function objectOf(schema: Schema, known: Readonly<Record<string, string>>): Valu
   const fitting: Record<string, Value> = {};
   for (const [name, property] of properties) {
     const value = valueOf(property, known);
-    fitting[name] = known[name] === undefined ? value : fc.oneof(fc.constant(known[name]), value);
+    fitting[name] =
+      known[name] === undefined
+        ? value
+        : fc.oneof({ weight: 4, arbitrary: fc.constant(known[name]) }, { weight: 1, arbitrary: value });
   }
   const requiredKeys = properties.map(([name]) => name).filter((name) => required.has(name));
   const whole = fc.record(fitting, { requiredKeys });
   const names = [...Object.keys(fitting), 'unheard_of'];
   return fc.oneof(
-    { weight: 4, arbitrary: whole },
+    { weight: 6, arbitrary: whole },
     // One member is something else …
     {
-      weight: 2,
+      weight: 1,
       arbitrary: fc
         .tuple(whole, fc.constantFrom(...names), odd)
         .map(([object, name, value]) => ({ ...object, [name]: value })),
@@ -101,16 +104,29 @@ function objectOf(schema: Schema, known: Readonly<Record<string, string>>): Valu
   );
 }
 
+function fittingText({ format, pattern }: Schema): fc.Arbitrary<string> | undefined {
+  switch (format) {
+    case 'date-time':
+      return fc.date({ noInvalidDate: true }).map((date) => date.toISOString());
+    case 'uuid':
+      return fc.uuid();
+    case 'uri':
+      return fc.webUrl({ validSchemes: ['https'] });
+    case 'email':
+      return fc.emailAddress();
+    default:
+      return typeof pattern === 'string' ? fc.stringMatching(new RegExp(pattern)) : undefined;
+  }
+}
+
 function textOf(schema: Schema): Value {
   const minLength = numberIn(schema, 'minLength') ?? 0;
   const maxLength = Math.max(minLength, Math.min(numberIn(schema, 'maxLength') ?? 40, minLength + 40));
-  const texts: fc.Arbitrary<string>[] = [fc.string({ minLength, maxLength, unit: 'grapheme' })];
-  if (schema['format'] === 'date-time') texts.push(fc.date({ noInvalidDate: true }).map((date) => date.toISOString()));
-  if (schema['format'] === 'uuid') texts.push(fc.uuid());
-  if (schema['format'] === 'uri') texts.push(fc.webUrl());
-  if (schema['format'] === 'email') texts.push(fc.emailAddress());
-  if (texts.length === 1) texts.push(oddText);
-  return fc.oneof(...texts);
+  return fc.oneof(
+    { weight: 12, arbitrary: fittingText(schema) ?? fc.string({ minLength, maxLength, unit: 'grapheme-ascii' }) },
+    { weight: 1, arbitrary: fc.string({ minLength, maxLength, unit: 'grapheme' }) },
+    { weight: 1, arbitrary: oddText },
+  );
 }
 
 function without(object: Record<string, unknown>, name: string): Record<string, unknown> {
