@@ -32,6 +32,8 @@ export const portalConfig = z
     GRANTS_API_KEY: z.string().optional(),
     TOKEN_VERIFICATION_URL: baseUrl.optional(),
     TOKEN_VERIFICATION_API_KEY: z.string().optional(),
+    SIGNALS_URL: baseUrl.optional(),
+    SIGNALS_API_KEY: z.string().optional(),
     /** For the page that shows how it is; nothing else of it is asked. */
     WEBHOOK_INGRESS_URL: baseUrl.optional(),
     /** How long one of them may take, ms. */
@@ -73,6 +75,12 @@ export const portalConfig = z
         name: 'token-verification',
         url: env.TOKEN_VERIFICATION_URL,
         apiKey: env.TOKEN_VERIFICATION_API_KEY,
+        timeoutMs: env.UPSTREAM_TIMEOUT_MS,
+      },
+      signals: {
+        name: 'signals',
+        url: env.SIGNALS_URL,
+        apiKey: env.SIGNALS_API_KEY,
         timeoutMs: env.UPSTREAM_TIMEOUT_MS,
       },
     },

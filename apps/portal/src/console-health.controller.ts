@@ -40,6 +40,8 @@ export class HealthWatch implements OnApplicationBootstrap, OnApplicationShutdow
       askHealth('webhook-ingress', webhookIngressUrl, ANSWER_WITHIN_MS),
       askHealth('grants', upstreams.grants.url, ANSWER_WITHIN_MS),
       askHealth('token-verification', upstreams.tokenVerification.url, ANSWER_WITHIN_MS),
+      // Not every installation tells others.
+      ...(upstreams.signals.url === undefined ? [] : [askHealth('signals', upstreams.signals.url, ANSWER_WITHIN_MS)]),
     ]);
   }
 

@@ -8,6 +8,7 @@ export const UPSTREAMS = Symbol('services behind the portal');
 export interface Upstreams {
   grants: Upstream;
   tokenVerification: Upstream;
+  signals: Upstream;
 }
 
 type ProxyRequest = FastifyRequest & { principal: PortalPrincipal };
@@ -30,6 +31,11 @@ export class ProxyController {
   @All('token-verification/*')
   tokenVerification(@Req() request: ProxyRequest, @Res() reply: FastifyReply): Promise<void> {
     return proxy(this.upstreams.tokenVerification, '/api/token-verification', request, reply);
+  }
+
+  @All('signals/*')
+  signals(@Req() request: ProxyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return proxy(this.upstreams.signals, '/api/signals', request, reply);
   }
 }
 

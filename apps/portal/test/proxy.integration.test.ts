@@ -35,6 +35,8 @@ beforeAll(async () => {
     PUBLIC_URL: 'http://127.0.0.1',
     GRANTS_URL: url,
     GRANTS_API_KEY: 'rsk_of_the_portal',
+    SIGNALS_URL: url,
+    SIGNALS_API_KEY: 'rsk_of_the_portal_at_signals',
     UPSTREAM_TIMEOUT_MS: '300',
   });
   administrator = new Browser(portal.url);
@@ -77,6 +79,15 @@ test('a request is handed on with the portal’s key and the name of who asks, a
     'idempotency-key': 'once',
   });
   for (const name of ['cookie', 'x-csrf-token', 'x-forwarded-for', 'x-anything']) expect(headers[name]).toBeUndefined();
+});
+
+test('signals is reached alike, under its own key', async () => {
+  await administrator.call('POST', '/api/signals/v1/deliveries/1/redeliver');
+  expect(seen).toMatchObject([{ method: 'POST', url: '/v1/deliveries/1/redeliver' }]);
+  expect(seen[0]!.headers).toMatchObject({
+    authorization: 'Bearer rsk_of_the_portal_at_signals',
+    'x-rescind-actor': 'admin',
+  });
 });
 
 test.each(['/api/grants/metrics', '/api/grants/v1/..%2fmetrics', '/api/grants//evil.example/v1/x', '/api/grants/v2/x'])(

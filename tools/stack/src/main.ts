@@ -52,6 +52,7 @@ try {
   webhook-ingress     ${urls.webhookIngress}
   grants              ${urls.grants}
   token-verification  ${urls.tokenVerification}
+  signals             ${urls.signals}
   WorkOS sandbox      ${urls.sandbox}
   Kafka               ${urls.kafkaBrokers}
 

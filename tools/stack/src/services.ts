@@ -75,6 +75,8 @@ export function defineServices(
       GRANTS_API_KEY: settings.portalApiKey,
       TOKEN_VERIFICATION_URL: urlOf(ports.tokenVerification),
       TOKEN_VERIFICATION_API_KEY: settings.portalApiKey,
+      SIGNALS_URL: urlOf(ports.signals),
+      SIGNALS_API_KEY: settings.portalApiKey,
       WEBHOOK_INGRESS_URL: urlOf(ports.webhookIngress),
       ...(providersFile ? { RESCIND_PROVIDERS_FILE: providersFile } : {}),
     }),

@@ -131,6 +131,7 @@ capabilities: { drop: [ALL] }
 {{- if and (eq $.service "portal") .keys.portalApiKey }}
 {{ include "rescind.secretEnv" (dict "name" "GRANTS_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
 {{ include "rescind.secretEnv" (dict "name" "TOKEN_VERIFICATION_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
+{{ include "rescind.secretEnv" (dict "name" "SIGNALS_API_KEY" "secret" .name "key" .keys.portalApiKey) }}
 {{- end }}
 {{- if eq $.service "token-verification" }}
 {{ include "rescind.secretEnv" (dict "name" "RESCIND_INTROSPECTION_CLIENTS" "secret" .name "key" .keys.introspectionClients) }}
@@ -166,6 +167,10 @@ capabilities: { drop: [ALL] }
   value: http://{{ include "rescind.name" (dict "root" .root "service" "grants") }}
 - name: TOKEN_VERIFICATION_URL
   value: http://{{ include "rescind.name" (dict "root" .root "service" "token-verification") }}
+{{- if $values.signals.issuer }}
+- name: SIGNALS_URL
+  value: http://{{ include "rescind.name" (dict "root" .root "service" "signals") }}
+{{- end }}
 {{- if $values.portal.publicUrl }}
 - name: PUBLIC_URL
   value: {{ $values.portal.publicUrl | quote }}
