@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { ConfigError } from './config.js';
+import { forgetTypeOfNothing } from './empty-body.js';
 import { HealthController } from './health.js';
 import { type Logger, NestLogger } from './logging.js';
 import { type Problem, ProblemFilter, sendProblem } from './problem.js';
@@ -54,12 +55,7 @@ export async function createService(
       done(null, body),
     );
   }
-  // Many clients name a type whether or not they send a body; JSON that is not there is no mistake.
-  fastify.addHook('onRequest', (request, _reply, done) => {
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-    if ((length === undefined || length === '0') && encoding === undefined) delete request.headers['content-type'];
-    done();
-  });
+  fastify.addHook('onRequest', forgetTypeOfNothing);
   if (options.maxInFlight) {
     const { requests, whenFull } = options.maxInFlight;
     let inFlight = 0;

@@ -1,6 +1,7 @@
 import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { forgetTypeOfNothing } from '#platform/empty-body.js';
 import { ApiError, invalidParameters, refused } from './api-error.js';
 import { addControls } from './controls.js';
 import { addDirectoryRoutes } from './directory-routes.js';
@@ -23,6 +24,7 @@ export async function startSandbox(given: GivenOptions = {}): Promise<Sandbox> {
   const options = completeOptions(given);
   const world = await createWorld(options);
   const app = fastify({ bodyLimit: 2_097_152, forceCloseConnections: true, exposeHeadRoutes: false });
+  app.addHook('onRequest', forgetTypeOfNothing);
   app.addHook('onRequest', async (request, reply) => {
     const refusal = interruption(world, request);
     if (refusal === 'reset') return void request.raw.socket.destroy();

@@ -191,6 +191,14 @@ test('the Events API: oldest first, by cursor, 400 for one that is not kept, nev
   expect((await call('GET', '/events', undefined, 'sk_wrong')).status).toBe(401);
 });
 
+test('a deletion that names a type of the body that it has not is one', async () => {
+  const { id } = await user('eve@example.test');
+  const headers = { authorization: `Bearer ${sandbox.apiKey}`, 'content-type': 'application/json' };
+  const answer = await fetch(`${sandbox.url}/user_management/users/${String(id)}`, { method: 'DELETE', headers });
+  expect(answer.status).toBeLessThan(300);
+  expect((await call('GET', `/user_management/users/${String(id)}`)).status).toBe(404);
+});
+
 test('discovery has its five fields, and an unknown client is not found', async () => {
   const path = (client: string) => `/user_management/${client}/.well-known/openid-configuration`;
   const { body } = await call('GET', path(sandbox.clientId), undefined, null);
