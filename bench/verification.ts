@@ -165,7 +165,7 @@ function verifierWith(jwk: object, capacity: number): { verifier: Verifier; view
   heartbeats.take(0, { at: new Date().toISOString(), partitions: 1, applied: {}, ends: {} }, performance.now());
   const verifier = new Verifier({
     view,
-    isFresh: () => heartbeats.ageMs(Date.now(), performance.now()) < 3_600_000,
+    isFresh: (now) => heartbeats.ageMs(now, performance.now()) < 3_600_000,
     providersOf: (issuer) => (issuer === ISSUER ? PROVIDERS : []),
     isCurrent: (provider) => provider === PROVIDERS[0],
     keysOf: () => keys,

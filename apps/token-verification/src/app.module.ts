@@ -49,7 +49,7 @@ export class AppModule {
       now: Date.now,
       logger,
     });
-    const ageMs = (): number => heartbeats.ageMs(Date.now(), performance.now());
+    const ageMs = (now = Date.now()): number => heartbeats.ageMs(now, performance.now());
     const metrics = new VerificationMetrics(registry, {
       ageMs,
       scopes: () => view.size,
@@ -70,14 +70,14 @@ export class AppModule {
       onSkipped: (topic) => metrics.skippedRecord(topic),
     });
     providers.onChange((providerId) => feed.providerChanged(providerId));
-    const staleness = (): string | undefined =>
+    const staleness = (now?: number): string | undefined =>
       feed.problem() ??
-      (ageMs() <= config.maxStalenessMs
+      (ageMs(now) <= config.maxStalenessMs
         ? undefined
         : 'of no young enough moment it is proved that all is read: a partition of the states lacks its heartbeat, or events from before it were not read');
     const verifier = new Verifier({
       view,
-      isFresh: () => staleness() === undefined,
+      isFresh: (now) => staleness(now) === undefined,
       providersOf: (issuer) => providers.byIssuer(issuer),
       isCurrent: (provider) => providers.get(provider.id) === provider,
       keysOf: (provider) => keys.of(provider),

@@ -18,7 +18,7 @@ export type Verdict =
 export interface VerifierParts {
   view: RevocationView;
   /** Whether the view has caught up since the start, and its newest heartbeat is young enough. */
-  isFresh(): boolean;
+  isFresh(now: number): boolean;
   providersOf(issuer: string): readonly IdentityProviderData[];
   /** Whether it is still among the providers, in this very version. */
   isCurrent(provider: IdentityProviderData): boolean;
@@ -40,11 +40,11 @@ export class Verifier {
 
   /** At once, unless keys have to be fetched first. */
   verify(token: string): Verdict | Promise<Verdict> {
-    const { cache, isFresh } = this.parts;
-    if (!isFresh()) return STALE;
+    const { cache } = this.parts;
+    const now = this.parts.now();
+    if (!this.parts.isFresh(now)) return STALE;
     const known = cache.get(token);
     if (known !== undefined) {
-      const now = this.parts.now();
       if (this.stillHolds(known, now)) return this.judged(known, now);
       cache.delete(token);
     }
@@ -55,7 +55,7 @@ export class Verifier {
   /** Fetching keys takes time, in which the view may have grown old. */
   private async concludedLater(token: string, checking: Promise<Checked>): Promise<Verdict> {
     const checked = await checking;
-    return this.parts.isFresh() ? this.concluded(token, checked) : STALE;
+    return this.parts.isFresh(this.parts.now()) ? this.concluded(token, checked) : STALE;
   }
 
   private concluded(token: string, checked: Checked): Verdict {
@@ -71,11 +71,15 @@ export class Verifier {
     if (late !== undefined) return { kind: 'refused', reason: late, provider };
     const { view } = this.parts;
     if (verified.validIn !== view.version) {
-      const verdict = judge(access, view.stateOf);
-      if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider, verified };
+      // Asked about again: the scopes that most tokens have are not in the view at all, and need not be compared with it.
+      if (verified.validIn !== undefined) verified.places ??= view.placesOf(access.scopes);
+      if (verified.places === undefined || !view.knowsNothingOf(verified.places)) {
+        const verdict = judge(access, view.stateOf);
+        if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider, verified };
+      }
       verified.validIn = view.version;
     }
-    return { kind: 'active', verified };
+    return (verified.active ??= { kind: 'active', verified });
   }
 
   private stillHolds({ provider, key, keys }: Verified, now: number): boolean {

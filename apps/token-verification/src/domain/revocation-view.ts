@@ -30,6 +30,17 @@ export class RevocationView {
     return this.states.entries();
   }
 
+  /** For {@link knowsNothingOf}: to be kept with what has these scopes. */
+  placesOf(scopes: readonly ScopeKey[]): readonly number[] {
+    return scopes.map((scope) => this.states.hashOf(scope));
+  }
+
+  /** True: there is no state of any of these scopes, so nothing makes void what has them. False says nothing. */
+  knowsNothingOf(places: readonly number[]): boolean {
+    for (const place of places) if (this.states.mayHold(place)) return false;
+    return true;
+  }
+
   /** The scope of this number, as {@link changes} has them. */
   at(scope: number): [ScopeKey, ScopeState] {
     return this.states.at(scope);
