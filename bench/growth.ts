@@ -30,9 +30,10 @@ export async function growth(): Promise<Row[]> {
   });
 }
 
-type Taken = Record<'deletion' | 'question' | 'page', number>;
+export type Taken = Record<'deletion' | 'question' | 'page', number>;
 
-function rowsFor(size: number, taken: Taken, first: Taken): Row[] {
+/** Beside what it took at the smallest size: 1 is no growth at all. */
+export function rowsFor(size: number, taken: Taken, first: Taken): Row[] {
   const names = {
     deletion: 'a deletion applied',
     question: 'POST /v1/access/check',

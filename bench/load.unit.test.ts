@@ -36,3 +36,19 @@ test('every answer is counted, and those that are not what a figure may be made 
   expect(odd).toBe(asked['/refused']! + asked['/busy']!);
   expect(latencies).toHaveLength(asked['/good']! + asked['/refused']! + asked['/busy']!);
 });
+
+test('no more are sent than the rate allows, over all connections together', async () => {
+  const durationMs = 200;
+  const ratePerSecond = 50;
+  const { rate, latencies } = await load(url, () => httpRequest('POST', `${url}/steady`, {}), {
+    connections: 8,
+    durationMs,
+    ratePerSecond,
+    expected: '"active":true',
+  });
+  // As many as are due by then, and one on each connection that was waiting for its time.
+  const most = (durationMs * ratePerSecond) / 1_000 + 8;
+  expect(asked['/steady']).toBe(latencies.length);
+  expect(latencies.length).toBeLessThanOrEqual(most);
+  expect(rate).toBeLessThanOrEqual((most * 1_000) / durationMs);
+});

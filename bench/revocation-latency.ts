@@ -22,13 +22,15 @@ export async function revocationLatency(): Promise<Row[]> {
     const idle: number[] = [];
     for (const person of await signedInPeople(stack, PEOPLE)) idle.push(await refusedAfter(stack, person));
     const { samples, report } = await underLoad(stack);
-    const reached = [report.webhooksPerSecond, report.verifiesPerSecond].map((rate) => Math.round(rate));
-    const isFullLoad = reached[0]! >= 0.95 * WEBHOOKS_PER_SECOND && reached[1]! >= 0.95 * VERIFIES_PER_SECOND;
-    return [
-      ...rows(idle, 'idle', { p50: 15, p99: 50 }),
-      ...rows(samples, `under ${reached[0]} webhooks/s and ${reached[1]} verifies/s`, { p99: 150 }, isFullLoad),
-    ];
+    return [...rows(idle, 'idle', { p50: 15, p99: 50 }), ...rowsUnderLoad(samples, report)];
   });
+}
+
+/** A latency under less than the load that was meant meets nothing, however short it is. */
+export function rowsUnderLoad(samples: readonly number[], report: LoadReport): Row[] {
+  const [webhooks, verifies] = [report.webhooksPerSecond, report.verifiesPerSecond].map((rate) => Math.round(rate));
+  const isFullLoad = webhooks! >= 0.95 * WEBHOOKS_PER_SECOND && verifies! >= 0.95 * VERIFIES_PER_SECOND;
+  return rows(samples, `under ${webhooks} webhooks/s and ${verifies} verifies/s`, { p99: 150 }, isFullLoad);
 }
 
 function rows(samples: readonly number[], when: string, atMost: { p50?: number; p99: number }, valid = true): Row[] {
