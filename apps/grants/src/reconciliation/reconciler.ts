@@ -7,7 +7,7 @@ import type { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
 import { backOffMs } from '#platform/until-done.js';
 import type { ProviderRegistry } from '#providers/registry.js';
-import { type WorkOSApi, WorkOSApiError } from '#workos/api-client.js';
+import { type Page, type WorkOSApi, WorkOSApiError, type WorkOSObject } from '#workos/api-client.js';
 import { hasTail } from '../tail/tail.js';
 import type { Difference, RepairEvent } from './differences.js';
 import {
@@ -21,6 +21,7 @@ import {
   readRunning,
   type Run,
 } from './reconciliation.sql.js';
+import { LookAhead } from './look-ahead.js';
 import { requestDueRuns } from './requests.js';
 import { counted, type Step, takeStep } from './steps.js';
 
@@ -55,11 +56,15 @@ export const MOST_UNKNOWN_NAMED = 1_000;
  */
 export class Reconciler {
   private nextRequestAt = 0;
+  /** Of the run and the phase that is being worked on. */
+  private readonly ahead = new LookAhead<Page<WorkOSObject> | undefined>();
+  private aheadIn = '';
 
   constructor(private readonly parts: ReconcilerParts) {}
 
   async lead(signal: AbortSignal): Promise<void> {
     const { database, logger, settings, providers } = this.parts;
+    this.ahead.forget();
     let scheduleAt = 0;
     for (let failures = 0; !signal.aborted;) {
       let waitMs = 0;
@@ -77,6 +82,7 @@ export class Reconciler {
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
+        this.ahead.forget();
         const refusal = error instanceof WorkOSApiError ? error : undefined;
         if (run && refusal && !refusal.retryable) {
           const { id } = run;
@@ -100,12 +106,16 @@ export class Reconciler {
       return;
     }
     if (run.phase === 'repair') return this.repair(run, provider);
+    const workingOn = `${run.id} ${run.phase}`;
+    if (workingOn !== this.aheadIn) this.ahead.forget();
+    this.aheadIn = workingOn;
     const rule = provider.suspension_rule;
     const step = await takeStep(run, {
       database,
       api: this.parts.apiOf(provider),
       suspension: rule ? { metadataKey: rule.metadata_key, value: rule.value } : undefined,
       pace: () => this.pace(signal),
+      ahead: this.ahead,
       now: Date.now,
     });
     const next = await this.keep(run, step, provider);

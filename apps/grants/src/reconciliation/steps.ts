@@ -2,7 +2,7 @@ import { Rejected } from '#contracts/rejected.js';
 import type { Database } from '#platform/database.js';
 import type { Tx } from '#platform/sql.js';
 import type { SuspensionRule } from '#revocation/effects.js';
-import { type WorkOSApi, WorkOSApiError, type WorkOSObject } from '#workos/api-client.js';
+import { type Page, type WorkOSApi, WorkOSApiError, type WorkOSObject } from '#workos/api-client.js';
 import { readStates } from '../scopes.sql.js';
 import {
   changeBy,
@@ -16,6 +16,7 @@ import {
   touchedBy,
   userGone,
 } from './differences.js';
+import type { LookAhead } from './look-ahead.js';
 import {
   PHASES,
   readSeen,
@@ -41,10 +42,14 @@ export interface StepContext {
   suspension: SuspensionRule | undefined;
   /** Resolves when WorkOS may be asked again. */
   pace: () => Promise<void>;
+  /** Pages of lists that were asked for already. */
+  ahead: LookAhead<Page<WorkOSObject> | undefined>;
   /** Our clock, ms. */
   now: () => number;
 }
 
+/** Organizations whose memberships are asked for together, since WorkOS takes longer to answer than it wants between requests. */
+const ORGANIZATIONS_AHEAD = 8;
 /** Objects that are looked at one by one, a step. */
 const ONE_BY_ONE = 25;
 
@@ -90,8 +95,12 @@ async function listOrganizations(run: Run, context: StepContext): Promise<Step> 
 }
 
 async function listUsers(run: Run, context: StepContext): Promise<Step> {
-  await context.pace();
-  const page = await context.api.listUsers(run.cursor ?? undefined);
+  const askFor = (after: string | null) => async (): Promise<Page<WorkOSObject>> => {
+    await context.pace();
+    return context.api.listUsers(after ?? undefined);
+  };
+  const page = (await context.ahead.take(String(run.cursor), askFor(run.cursor)))!;
+  if (page.after !== null) context.ahead.ask(page.after, askFor(page.after));
   const ids = page.data.map(({ id }) => id);
   const stated = page.data.flatMap((object) => {
     const event = stateEvent('user.updated', object);
@@ -116,13 +125,21 @@ async function listUsers(run: Run, context: StepContext): Promise<Step> {
 
 /** Organization by organization; inactive ones too, since they are what offboarding leaves. */
 async function listMemberships(run: Run, context: StepContext): Promise<Step> {
-  const organizationId =
-    run.cursor === null
-      ? (await context.database.read((tx) => readSeen(tx, run.id, 'organization', run.place, 1)))[0]
-      : run.place;
+  const others = await context.database.read((tx) =>
+    readSeen(tx, run.id, 'organization', run.place, ORGANIZATIONS_AHEAD),
+  );
+  const organizationId = run.cursor === null ? others.shift() : run.place;
   if (organizationId === undefined) return { next: nextPhase(run), seen: [], differences: [] };
-  await context.pace();
-  const page = await unlessGone(context.api.listMemberships({ organizationId }, run.cursor ?? undefined));
+  const nameOf = (id: string, after: string | null): string => JSON.stringify([id, after]);
+  const askFor = (id: string, after: string | null) => async (): Promise<Page<WorkOSObject> | undefined> => {
+    await context.pace();
+    return unlessGone(context.api.listMemberships({ organizationId: id }, after ?? undefined));
+  };
+  const answer = context.ahead.take(nameOf(organizationId, run.cursor), askFor(organizationId, run.cursor));
+  for (const id of others) context.ahead.ask(nameOf(id, null), askFor(id, null));
+  const page = await answer;
+  const after = page?.after ?? null;
+  if (after !== null) context.ahead.ask(nameOf(organizationId, after), askFor(organizationId, after));
   const stated = (page?.data ?? []).flatMap((object) => statedMembership(object));
   const pairs = stated.map(({ userId }) => ({ userId, organizationId }));
   const differences = await context.database.read(async (tx) => {
@@ -135,11 +152,7 @@ async function listMemberships(run: Run, context: StepContext): Promise<Step> {
   });
   const isManaged = (page?.data ?? []).some((object) => object['directory_managed'] === true && isActive(object));
   return {
-    next: counted(
-      { ...run, place: organizationId, cursor: page?.after ?? null },
-      'memberships_seen',
-      page?.data.length ?? 0,
-    ),
+    next: counted({ ...run, place: organizationId, cursor: after }, 'memberships_seen', page?.data.length ?? 0),
     seen: [
       { kind: 'membership', ids: stated.map(({ id }) => id) },
       { kind: 'managed', ids: isManaged ? [organizationId] : [] },
