@@ -126,7 +126,7 @@ export function hostileTokens(NOW: number) {
     ['kid twice', rawHeader(HEADER.replace('"kid"', '"kid":"x","kid"')), 'malformed'],
     // Algorithms
     ['none', unsigned('none', 'AA'), 'algorithm_not_allowed'],
-    ['none without a signature', unsigned('none'), 'malformed'],
+    ['none without a signature', unsigned('none'), 'algorithm_not_allowed'],
     ...['None', 'NONE', 'nOnE', 'none ', ' none', 'none\u0000'].map((alg): Vector => [
       `alg ${JSON.stringify(alg)}`,
       unsigned(alg, signature),

@@ -26,7 +26,9 @@ export function parseToken(token: string): ParsedToken | undefined {
   if (first <= 0 || second <= first + 1 || token.indexOf('.', second + 1) >= 0) return undefined;
   const header = headerOf(token.slice(0, first));
   if (!header) return undefined;
-  const signature = decodeSegment(token.slice(second + 1));
+  // Of an unsecured JWT it is empty (RFC 7519, section 6.1): well-formed, and refused for its algorithm.
+  const isUnsecured = header.alg === 'none' && second === token.length - 1;
+  const signature = isUnsecured ? Buffer.alloc(0) : decodeSegment(token.slice(second + 1));
   if (!signature) return undefined;
   const claims = parseObject(decodeSegment(token.slice(first + 1, second)));
   return claims && { header, claims, signingInput: token.slice(0, second), signature };
