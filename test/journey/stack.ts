@@ -27,6 +27,8 @@ export interface StartOptions {
   brokers?: 1 | 3;
   /** Settings of the stack and its services beside the ordinary ones. */
   env?: Record<string, string>;
+  /** Where its code is, built; default: here. */
+  root?: string;
 }
 
 async function childrenOf(parent: number): Promise<number[]> {
@@ -67,16 +69,16 @@ export class TestStack {
   }
 
   /** Resolves once it is ready. Its ports are below what operating systems give to outgoing connections. */
-  async start({ brokers = 1, env: given = {} }: StartOptions = {}): Promise<Stack> {
+  async start({ brokers = 1, env: given = {}, root = ROOT }: StartOptions = {}): Promise<Stack> {
     const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env;
     // Others may be started at the same moment; two that look for free ports from one on would find the same ones.
     // Not 10080: fetch and browsers refuse it (WHATWG Fetch, bad ports).
     const firstPort = String(10_100 + 20 * Math.floor(Math.random() * 485));
     this.child = spawn(
       join(ROOT, 'node_modules/.bin/node'),
-      ['--enable-source-maps', join(ROOT, 'dist/tools/stack/src/main.js'), '--no-demo', `--brokers=${brokers}`],
+      ['--enable-source-maps', join(root, 'dist/tools/stack/src/main.js'), '--no-demo', `--brokers=${brokers}`],
       {
-        cwd: ROOT,
+        cwd: root,
         env: { ...env, RESCIND_LOCAL_DIR: this.dir, RESCIND_FIRST_PORT: firstPort, LOG_LEVEL: 'info', ...given },
         stdio: ['ignore', 'pipe', 'pipe'],
       },

@@ -60,7 +60,7 @@ export type WorkOSUser = z.infer<typeof user>;
 export type ReceivedSignal = z.infer<typeof receivedSignal>;
 export type WorkOSMembership = z.infer<typeof membership>;
 
-const DATA_SCHEMAS = {
+export const DATA_SCHEMAS = {
   'user.created': user,
   'user.updated': user,
   'user.deleted': deletedUser,
