@@ -117,6 +117,7 @@ describe('the command line', () => {
     RESCIND_WEBHOOK_INGRESS_URL: stack.webhookIngress,
     RESCIND_GRANTS_URL: stack.grants,
     RESCIND_TOKEN_VERIFICATION_URL: stack.tokenVerification,
+    RESCIND_SIGNALS_URL: stack.signals,
     RESCIND_API_KEY: stack.adminApiKey,
   });
   const start = (...args: string[]) =>
@@ -136,7 +137,7 @@ describe('the command line', () => {
   test('status and doctor find everything right, and the webhook used', async () => {
     const person = await client.person();
     await becomes(person.token, 'active');
-    expect(await rescind(['status'])).toMatchObject({ code: 0, said: { ready: true } });
+    expect(await rescind(['status'])).toMatchObject({ code: 0, said: { ready: true, signals: { refused: 0 } } });
     // What was delivered is told within seconds.
     const found = await eventually(
       () => rescind(['doctor']),

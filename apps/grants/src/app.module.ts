@@ -177,6 +177,9 @@ export class AppModule {
           ],
           facts: () => ({
             ...vitals.facts(),
+            ...(lifetime.topicProblems.length > 0 && {
+              topic_problems: lifetime.topicProblems.map(({ topic, problem }) => `${topic}: ${problem}`),
+            }),
             ...(server.isFailing() && { events: 'a batch of events could not be applied; it comes again' }),
           }),
         }),

@@ -2,7 +2,7 @@ import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/c
 import type { KafkaClient } from '#kafka/client.js';
 import type { EndOffsets } from '#kafka/end-offsets.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
-import { prepareTopics } from '#kafka/topics.js';
+import { prepareTopics, type TopicProblem } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
@@ -35,6 +35,8 @@ export interface LifetimeParts {
 export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly stopping = new AbortController();
   private consuming = false;
+  /** What about the topics may lose records, as the start has found them. */
+  topicProblems: readonly TopicProblem[] = [];
 
   constructor(
     private readonly parts: LifetimeParts,
@@ -54,7 +56,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     if (!(await until('prepare the database', () => database.start()))) return;
     for (const loop of loops) loop.start();
     const connected = await until('connect to Kafka', async () => {
-      await prepareTopics(client, this.config.topics, this.logger);
+      this.topicProblems = await prepareTopics(client, this.config.topics, this.logger);
       void apiKeys.start();
       await providers.start();
     });

@@ -84,16 +84,21 @@ export async function ensureTopics(client: KafkaClient, options: TopicOptions = 
 }
 
 /**
- * As {@link ensureTopics}, and says each problem. Throws {@link TopicsDangerous} where problems are not put up with: a service
+ * As {@link ensureTopics}, and logs each problem. Throws {@link TopicsDangerous} where problems are not put up with: a service
  * that waits for this is not ready, takes nothing, and goes on by itself once the topics are mended.
  */
-export async function prepareTopics(client: KafkaClient, options: TopicOptions, logger: KafkaLogger): Promise<void> {
+export async function prepareTopics(
+  client: KafkaClient,
+  options: TopicOptions,
+  logger: KafkaLogger,
+): Promise<TopicProblem[]> {
   const problems = await ensureTopics(client, options);
   for (const problem of problems) logger.warn({ ...problem }, 'topic');
   if (options.refuseProblems && problems.length > 0) {
     const topics = [...new Set(problems.map(({ topic }) => topic))].join(', ');
     throw new TopicsDangerous(`records may get lost in ${topics}: mend them, or set KAFKA_TOPIC_PROBLEMS=warn`);
   }
+  return problems;
 }
 
 const entries = (config: Record<string, string>) => Object.entries(config).map(([name, value]) => ({ name, value }));

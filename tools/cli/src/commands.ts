@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { diagnose, type Finding } from './diagnose.js';
-import { examine } from './doctor.js';
-import { ask, Ended, expectGood, get, type Installation, SERVICES } from './installation.js';
+import { type CanaryFacts, diagnose, type Finding } from './diagnose.js';
+import { canaryOf, examine, streamsOf } from './doctor.js';
+import { ask, Ended, expectGood, get, type Installation, isOptional, SERVICES } from './installation.js';
 import { sayVerdict, verifyReceipt } from './verify-receipt.js';
 
 export interface Options {
@@ -31,10 +31,20 @@ const MARKS: Record<Finding['level'], string> = {
 const print = (options: Options, value: unknown, lines: readonly string[]): void =>
   console.log(options.json ? JSON.stringify(value, null, 2) : lines.join('\n'));
 
-/** Is everything ready? */
+const canaryLine = ({ status, last }: CanaryFacts): string => {
+  if (status === 'not_configured') return 'is not configured';
+  if (!last) return 'has not run yet';
+  return status === 'refused'
+    ? `refused ${last.refused_ms} ms after its webhook, at ${last.at}`
+    : `NOT REFUSED at ${last.at}: ${last.problem ?? 'it is not said why'}`;
+};
+
+/** Is everything ready, when was a revocation last tried out, and is anybody still to be told? */
 const status: Command = async (installation, _, options) => {
+  const looked = SERVICES.filter((service) => installation.urls[service] !== undefined || !isOptional(service));
+  const [canary, streams] = await Promise.all([canaryOf(installation), streamsOf(installation)]);
   const services = await Promise.all(
-    SERVICES.map(async (service) => {
+    looked.map(async (service) => {
       try {
         const { status, body } = await ask(installation, service, 'GET', '/health/ready');
         return { service, ready: status === 200, missing: (body?.missing ?? {}) as Record<string, string> };
@@ -49,7 +59,15 @@ const status: Command = async (installation, _, options) => {
     return `${ready ? 'ready    ' : 'NOT READY'}  ${service.padEnd(18)}  ${why.join('; ')}`.trimEnd();
   });
   const ready = services.every((service) => service.ready);
-  print(options, { ready, services }, lines);
+  const told = streams && {
+    streams: streams.length,
+    pending: streams.reduce((sum, { pending }) => sum + pending, 0),
+    refused: streams.reduce((sum, { refused }) => sum + refused, 0),
+  };
+  if (canary) lines.push(`canary     ${canaryLine(canary)}`);
+  if (told)
+    lines.push(`signals    ${told.streams} stream(s), ${told.pending} wait to be told, ${told.refused} refused`);
+  print(options, { ready, services, canary: canary ?? null, signals: told ?? null }, lines);
   return ready ? 0 : 1;
 };
 

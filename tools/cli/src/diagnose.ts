@@ -1,4 +1,4 @@
-import type { ServiceName } from './installation.js';
+import { isOptional, type ServiceName } from './installation.js';
 
 /** What was found out about an installation; undefined: it could not be. */
 export interface Facts {
@@ -8,6 +8,27 @@ export interface Facts {
   providers: ProviderFacts[] | undefined;
   setAside: number | undefined;
   guardTrips: number | undefined;
+  /** Undefined also where there is none. */
+  canary: CanaryFacts | undefined;
+  streams: StreamFacts[] | undefined;
+}
+
+/** `GET /v1/canary` of grants. */
+export interface CanaryFacts {
+  status: 'refused' | 'failing' | 'unknown' | 'not_configured';
+  last: { at: string; refused_ms: number | null; problem: string | null } | null;
+}
+
+/** Of `GET /v1/streams` of signals. */
+export interface StreamFacts {
+  id: string;
+  audience: string;
+  status: string;
+  status_reason: string | null;
+  failures: number;
+  last_error: string | null;
+  pending: number;
+  refused: number;
 }
 
 export interface ServiceFacts {
@@ -18,6 +39,10 @@ export interface ServiceFacts {
   ready?: boolean;
   /** What is missing, by what needs it. */
   missing?: Record<string, string>;
+  /** What about the topics may lose records. */
+  topicProblems?: string[];
+  /** Name → when it ends, ms. */
+  certificates?: Record<string, number>;
   viewAgeMs?: number | null;
   /** Its clock before ours, ms. */
   clockAheadMs?: number;
@@ -55,7 +80,8 @@ export interface Finding {
 }
 
 const SKEW_MS = 5_000;
-const QUIET_MS = 7 * 86_400_000;
+const DAY_MS = 86_400_000;
+const QUIET_MS = 7 * DAY_MS;
 
 const REFUSED: Record<string, string> = {
   signature_mismatch: 'paste the signing secret that WorkOS shows for this endpoint into the portal',
@@ -69,7 +95,7 @@ const REFUSED: Record<string, string> = {
 /** What is right and what is not, in plain words. A pure function of the facts. */
 export function diagnose(facts: Facts): Finding[] {
   return [
-    ...facts.services.flatMap(aboutService),
+    ...facts.services.flatMap((service) => aboutService(service, facts.now)),
     ...aboutKey(facts),
     ...(facts.providers === undefined
       ? [unknown('identity providers', 'could not be read.')]
@@ -82,6 +108,8 @@ export function diagnose(facts: Facts): Finding[] {
           ]
         : facts.providers.flatMap((provider) => aboutProvider(provider, facts.now))),
     ...aboutQueues(facts),
+    ...aboutCanary(facts),
+    ...(facts.streams ?? []).flatMap(aboutStream),
   ];
 }
 
@@ -90,8 +118,9 @@ const warning = (about: string, says: string): Finding => ({ level: 'warning', a
 const problem = (about: string, says: string): Finding => ({ level: 'problem', about, says });
 const unknown = (about: string, says: string): Finding => ({ level: 'unknown', about, says });
 
-function aboutService(service: ServiceFacts): Finding[] {
+function aboutService(service: ServiceFacts, now: number): Finding[] {
   const { name, url, unreachable, ready, missing = {}, viewAgeMs, clockAheadMs } = service;
+  if (url === undefined && isOptional(name)) return [];
   if (url === undefined) return [unknown(name, 'is not looked at: its URL is not set.')];
   if (unreachable !== undefined) return [problem(name, `does not answer: ${unreachable}`)];
   const found: Finding[] = [];
@@ -108,6 +137,17 @@ function aboutService(service: ServiceFacts): Finding[] {
         `Its clock is ${seconds} s ${which} this machine's. Tokens, signatures and heartbeats are judged by it: use NTP.`,
       ),
     );
+  }
+  for (const topic of service.topicProblems ?? []) {
+    found.push(
+      warning('topics', `${topic}. Mend it in Kafka; KAFKA_TOPIC_PROBLEMS=refuse makes a start wait for that.`),
+    );
+  }
+  for (const [certificate, end] of Object.entries(service.certificates ?? {})) {
+    const days = Math.floor((end - now) / DAY_MS);
+    if (days >= 21) continue;
+    const says = `The certificate ${certificate} ends at ${new Date(end).toISOString()}: docs/runbooks/alerts.md says what to do.`;
+    found.push(days < 3 ? problem(name, says) : warning(name, says));
   }
   if (url.startsWith('http:') && !isLoopback(url)) {
     found.push(warning(name, `is asked over plain http (${url}): API keys and tokens can be read on the way.`));
@@ -217,6 +257,50 @@ function aboutQueues({ setAside, guardTrips }: Facts): Finding[] {
         `${guardTrips} guard(s) have tripped: grants of people who are shut out wait for a decision. GET /v1/guard-trips of grants.`,
       ),
     );
+  }
+  return found;
+}
+
+function aboutCanary({ canary }: Facts): Finding[] {
+  if (canary === undefined) return [];
+  const { status, last } = canary;
+  if (status === 'not_configured')
+    return [warning('canary', 'is not configured: nobody tries the whole way each minute.')];
+  if (status === 'unknown' || !last) return [warning('canary', 'has not run yet.')];
+  return [
+    status === 'refused'
+      ? ok('canary', `A synthetic revocation was refused ${last.refused_ms} ms after its webhook, at ${last.at}.`)
+      : problem(
+          'canary',
+          `The synthetic revocation of ${last.at} was not refused: ${last.problem ?? 'it is not said why'}.`,
+        ),
+  ];
+}
+
+function aboutStream({
+  id,
+  audience,
+  status,
+  status_reason,
+  failures,
+  last_error,
+  pending,
+  refused,
+}: StreamFacts): Finding[] {
+  const about = `stream ${id} (${audience})`;
+  const found: Finding[] = [];
+  if (status !== 'enabled') {
+    found.push(warning(about, `is ${status}${status_reason ? ` (${status_reason})` : ''}: nobody is told by it.`));
+  } else if (failures > 0 && pending > 0) {
+    found.push(
+      problem(
+        about,
+        `${pending} wait to be told, and ${failures} tries have failed: ${last_error ?? 'it is not said why'}.`,
+      ),
+    );
+  }
+  if (refused > 0) {
+    found.push(problem(about, `refused ${refused}: GET /v1/deliveries?state=refused of signals says what and why.`));
   }
   return found;
 }

@@ -1,4 +1,4 @@
-import type { Facts, ProviderFacts, ServiceFacts } from './diagnose.js';
+import type { CanaryFacts, Facts, ProviderFacts, ServiceFacts, StreamFacts } from './diagnose.js';
 import { ask, Ended, type Installation, SERVICES, type ServiceName } from './installation.js';
 
 const TIMEOUT_MS = 10_000;
@@ -17,6 +17,8 @@ export async function examine(installation: Installation): Promise<Facts> {
         : undefined,
     setAside: await count(installation, '/v1/set-aside?status=waiting&limit=100'),
     guardTrips: await count(installation, '/v1/guard-trips?status=paused'),
+    canary: await canaryOf(installation),
+    streams: await streamsOf(installation),
   };
 }
 
@@ -45,6 +47,30 @@ async function count(installation: Installation, path: string): Promise<number |
   return (answer.body.data as unknown[]).length;
 }
 
+/** Undefined: it could not be asked, or may not be. */
+export async function canaryOf(installation: Installation): Promise<CanaryFacts | undefined> {
+  const answer = installation.urls.grants && (await attempt(installation, 'grants', '/v1/canary'));
+  return answer && answer.status === 200 ? (answer.body as CanaryFacts) : undefined;
+}
+
+/** Undefined: it could not be asked, or may not be. */
+export async function streamsOf(installation: Installation): Promise<StreamFacts[] | undefined> {
+  const answer = installation.urls.signals && (await attempt(installation, 'signals', '/v1/streams'));
+  return answer && answer.status === 200 ? (answer.body.data as StreamFacts[]) : undefined;
+}
+
+const CERTIFICATE = /^rescind_certificate_end_timestamp_seconds\{[^}]*certificate="([^"]+)"[^}]*\} (\S+)$/gm;
+
+/** Name → when it ends, ms; empty where the service needs none, or says nothing. */
+async function certificatesOf(url: string): Promise<Record<string, number>> {
+  const metrics = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    .then((answer) => (answer.ok ? answer.text() : ''))
+    .catch(() => '');
+  return Object.fromEntries(
+    [...metrics.matchAll(CERTIFICATE)].map(([, name, seconds]) => [name!, Number(seconds) * 1_000]),
+  );
+}
+
 async function examineService(installation: Installation, name: ServiceName): Promise<ServiceFacts> {
   const url = installation.urls[name];
   if (url === undefined) return { name, url };
@@ -59,6 +85,8 @@ async function examineService(installation: Installation, name: ServiceName): Pr
       url,
       ready: status === 200,
       missing: body?.missing ?? {},
+      topicProblems: (body?.topic_problems ?? []) as string[],
+      certificates: await certificatesOf(url),
       ...(body && 'view_age_ms' in body ? { viewAgeMs: body.view_age_ms as number | null } : {}),
       ...(Number.isFinite(ahead) ? { clockAheadMs: ahead } : {}),
     };

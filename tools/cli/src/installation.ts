@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const SERVICES = ['portal', 'webhook-ingress', 'grants', 'token-verification'] as const;
+export const SERVICES = ['portal', 'webhook-ingress', 'grants', 'token-verification', 'signals'] as const;
 export type ServiceName = (typeof SERVICES)[number];
+
+/** Which an installation may do without. */
+export const isOptional = (service: ServiceName): boolean => service === 'signals';
 
 /** Where an installation is, and the key that opens it. */
 export interface Installation {
@@ -15,6 +18,7 @@ const VARIABLES: Record<ServiceName, [variable: string, ofStack: string]> = {
   'webhook-ingress': ['RESCIND_WEBHOOK_INGRESS_URL', 'webhookIngress'],
   grants: ['RESCIND_GRANTS_URL', 'grants'],
   'token-verification': ['RESCIND_TOKEN_VERIFICATION_URL', 'tokenVerification'],
+  signals: ['RESCIND_SIGNALS_URL', 'signals'],
 };
 
 /** By the environment; what it leaves out is that of `npm start` in this folder, if it runs. */

@@ -4,7 +4,7 @@ import { Ended, installationFrom } from './installation.js';
 
 export const HELP = `rescind: ask and steer an installation of Rescind
 
-  rescind status                       is everything ready?
+  rescind status                       is everything ready? canary, signals
   rescind doctor                       what is wrong, and what to do about it
   rescind users [<beginning>]          people by id, address or name
   rescind user <user id>               one person: sessions, memberships, grants
@@ -21,7 +21,8 @@ export const HELP = `rescind: ask and steer an installation of Rescind
 Exit: 0 yes or done; 1 no; 2 used wrongly; 3 it cannot be known (let nobody in);
 4 a genuine receipt of somebody who still has access.
 Where: RESCIND_PORTAL_URL, RESCIND_GRANTS_URL, RESCIND_TOKEN_VERIFICATION_URL,
-RESCIND_WEBHOOK_INGRESS_URL, RESCIND_API_KEY; else what npm start runs here.`;
+RESCIND_WEBHOOK_INGRESS_URL, RESCIND_SIGNALS_URL, RESCIND_API_KEY; else what
+npm start runs here.`;
 
 /** Answers the exit code; never throws for what a person did. */
 export async function rescind(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

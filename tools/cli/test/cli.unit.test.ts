@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { diagnose, type Facts, type ProviderFacts } from '../src/diagnose.js';
+import { diagnose, type Facts, type ProviderFacts, type StreamFacts } from '../src/diagnose.js';
 import { installationFrom } from '../src/installation.js';
 import { HELP, rescind } from '../src/main.js';
 
@@ -111,6 +111,7 @@ test('the key of the local stack is never sent to another installation', async (
 });
 
 describe('doctor', () => {
+  const DAY = 86_400_000;
   const NOW = Date.parse('2026-11-24T10:00:00.000Z');
   const provider = (over: Partial<ProviderFacts> = {}): ProviderFacts => ({
     id: 'idp_1',
@@ -131,6 +132,18 @@ describe('doctor', () => {
     },
     ...over,
   });
+  const stream = (over: Partial<StreamFacts> = {}): StreamFacts => ({
+    id: 'stream_1',
+    audience: 'https://app.example.com',
+    status: 'enabled',
+    status_reason: null,
+    failures: 0,
+    last_error: null,
+    pending: 0,
+    refused: 0,
+    ...over,
+  });
+  const streams = (over: Partial<StreamFacts>) => facts({ streams: [stream(over)] });
   const facts = (over: Partial<Facts> = {}): Facts => ({
     now: NOW,
     services: [{ name: 'grants', url: 'https://grants.example.com', ready: true, clockAheadMs: 300 }],
@@ -138,8 +151,14 @@ describe('doctor', () => {
     providers: [provider()],
     setAside: 0,
     guardTrips: 0,
+    canary: { status: 'refused', last: { at: '2026-11-24T09:59:00.000Z', refused_ms: 40, problem: null } },
+    streams: [stream()],
     ...over,
   });
+  const failing = {
+    status: 'failing' as const,
+    last: { at: '2026-11-24T09:59:00.000Z', refused_ms: null, problem: 'within 30 s' },
+  };
   const service = (over: object) => facts({ services: [{ ...facts().services[0]!, ...over }] });
   const with_ = (over: Partial<ProviderFacts>) => facts({ providers: [provider(over)] });
   const hook = (over: object) => with_({ webhook: { ...provider().webhook!, ...over } });
@@ -191,6 +210,34 @@ describe('doctor', () => {
     ],
     ['records set aside', facts({ setAside: 2 }), 'problem', /2 record/],
     ['a guard', facts({ guardTrips: 1 }), 'problem', /1 guard/],
+    [
+      'a dangerous topic',
+      service({ topicProblems: ['workos.events: compacted'] }),
+      'warning',
+      /workos.events: compacted/,
+    ],
+    [
+      'a certificate',
+      service({ certificates: { 'kafka-ca': NOW + 20 * DAY } }),
+      'warning',
+      /kafka-ca ends at 2026-12-14/,
+    ],
+    ['one that ends at once', service({ certificates: { 'kafka-ca': NOW + 2 * DAY } }), 'problem', /kafka-ca ends at/],
+    ['no canary', facts({ canary: { status: 'not_configured', last: null } }), 'warning', /not configured/],
+    ['a canary that was not refused', facts({ canary: failing }), 'problem', /not refused: within 30 s/],
+    [
+      'somebody who cannot be told',
+      streams({ failures: 3, pending: 2, last_error: 'ECONNREFUSED' }),
+      'problem',
+      /ECONNREFUSED/,
+    ],
+    ['what a receiver refuses', streams({ refused: 1 }), 'problem', /refused 1/],
+    [
+      'a stream that is off',
+      streams({ status: 'disabled', status_reason: 'by hand' }),
+      'warning',
+      /disabled \(by hand\)/,
+    ],
   ])('finds %s', (_, given, level, says) => {
     expect(diagnose(given).filter((finding) => finding.level !== 'ok')).toEqual([
       expect.objectContaining({ level, says: expect.stringMatching(says) }),
