@@ -1,4 +1,5 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { within } from '#kafka/backoff.js';
 import type { KafkaClient } from '#kafka/client.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
 import { prepareTopics } from '#kafka/topics.js';
@@ -7,6 +8,9 @@ import { untilDone } from '#platform/until-done.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { IngressConfig } from './config.js';
 import type { WebhookActivityReport } from './webhook-activity.js';
+
+/** With Kafka there it takes less; without it nothing was opened. */
+const OPENING_MS = 2_000;
 
 export interface LifetimeParts {
   client: KafkaClient;
@@ -21,6 +25,7 @@ export interface LifetimeParts {
  */
 export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly stopping = new AbortController();
+  private starting: Promise<unknown> | undefined;
 
   constructor(
     private readonly parts: LifetimeParts,
@@ -30,7 +35,7 @@ export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationS
 
   onApplicationBootstrap(): void {
     const { client, publisher, providers, activity } = this.parts;
-    void untilDone('connect to Kafka', this.logger, this.stopping.signal, async () => {
+    this.starting = untilDone('connect to Kafka', this.logger, this.stopping.signal, async () => {
       await prepareTopics(client, this.config.topics, this.logger);
       await publisher.start();
       await providers.start();
@@ -44,6 +49,8 @@ export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationS
 
   async onApplicationShutdown(): Promise<void> {
     const { client, publisher, providers, activity } = this.parts;
+    // What is closed while it is being opened stays open.
+    await within(OPENING_MS, this.starting ?? Promise.resolve());
     await publisher.close();
     await Promise.all([activity.close(), providers.close()]);
     await client.close();

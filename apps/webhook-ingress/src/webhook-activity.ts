@@ -38,6 +38,7 @@ export class WebhookActivityReport {
   /** What this replica saw, by provider. */
   private readonly seen = new Map<string, WebhookActivity>();
   private timer: NodeJS.Timeout | undefined;
+  private closed = false;
   /** While one is on its way no other one begins. */
   private reporting: Promise<void> | undefined;
 
@@ -64,6 +65,7 @@ export class WebhookActivityReport {
   /** Resolves once reading and reporting have begun. */
   async start(): Promise<void> {
     await Promise.all([this.view.start(), this.publisher.start()]);
+    if (this.closed) return;
     this.timer ??= setInterval(() => void this.report(), this.intervalMs);
   }
 
@@ -74,6 +76,7 @@ export class WebhookActivityReport {
 
   /** Reports a last time, as far as Kafka is there. */
   async close(): Promise<void> {
+    this.closed = true;
     clearInterval(this.timer);
     await this.reporting;
     if (this.timer && this.publisher.isHealthy()) await this.report();

@@ -85,9 +85,14 @@ export async function startIngress(settings: Record<string, string | undefined>)
   };
 }
 
-async function startReplica(settings: Record<string, string | undefined>) {
+/** @param onWarning what would be logged */
+export async function startReplica(
+  settings: Record<string, string | undefined>,
+  onWarning?: (fields: { err?: Error }, message?: string) => void,
+) {
   const config = loadConfig(ingressConfig, settings);
   const logger = createLogger('test', 'silent');
+  if (onWarning) logger.warn = onWarning as typeof logger.warn;
   const options = serveOptions(config, logger);
   const app = await createService(AppModule.forRoot(config, logger, createRegistry('test')), options);
   return { app, config, base: await listen(app, options) };
