@@ -9,6 +9,7 @@ import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { SignalsConfig } from './config.js';
+import { resealStreams } from './reseal.js';
 import type { Signing } from './signing.js';
 
 export interface LifetimeParts {
@@ -31,7 +32,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
 
   constructor(
     private readonly parts: LifetimeParts,
-    private readonly config: Pick<SignalsConfig, 'topics'>,
+    private readonly config: Pick<SignalsConfig, 'topics' | 'encryptionKeys'>,
     private readonly logger: Logger,
   ) {}
 
@@ -45,7 +46,11 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     const { signal } = this.stopping;
     const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
-    if (!(await until('seal with the current key', () => signing.reseal()))) return;
+    const sealed = await until('seal with the current key', async () => {
+      await signing.reseal();
+      await resealStreams(database, this.config.encryptionKeys, this.logger);
+    });
+    if (!sealed) return;
     // What waits is sent also while Kafka is away.
     leader.start();
     const connected = await until('connect to Kafka', async () => {

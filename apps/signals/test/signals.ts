@@ -18,7 +18,7 @@ import { PROVIDER, USERS_ISSUER } from './records.js';
 
 export const ISSUER = 'https://signals.example.com';
 const API_KEY = 'rsk_admin_of_the_test';
-const ENCRYPTION_KEY = randomBytes(32).toString('base64');
+export const ENCRYPTION_KEY = randomBytes(32).toString('base64');
 
 /** Where signals works: a database and topics of its own, which outlive one process. */
 export interface Place {
