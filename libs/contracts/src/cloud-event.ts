@@ -4,6 +4,8 @@ import { Rejected } from './rejected.js';
 
 /** CloudEvents 1.0, structured content mode in JSON (CloudEvents JSON format, section 3). */
 export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8';
+/** Of every record: without it a reader that knows CloudEvents alone does not take it for one. */
+export const CLOUD_EVENT_HEADERS = { 'content-type': CLOUD_EVENT_CONTENT_TYPE };
 
 export interface CloudEvent<Data = unknown> {
   specversion: '1.0';
@@ -42,10 +44,11 @@ export function encodeCloudEvent<Data>({ data, providerid, ...said }: EventSaid<
     ...(providerid === undefined ? {} : { providerid }),
     data,
   };
-  return { value: Buffer.from(JSON.stringify(event)), headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE } };
+  return { value: Buffer.from(JSON.stringify(event)), headers: CLOUD_EVENT_HEADERS };
 }
 
-const envelope = z.object({
+/** What {@link decodeCloudEvent} accepts. */
+export const cloudEvent = z.object({
   specversion: z.literal('1.0'),
   id: z.string().min(1),
   source: z.string().min(1),
@@ -69,7 +72,7 @@ export function decodeCloudEvent(value: Buffer | null): CloudEvent {
   } catch {
     throw new Rejected('record_malformed', 'the value is not JSON');
   }
-  const parsed = checked(envelope, json);
+  const parsed = checked(cloudEvent, json);
   if (!parsed.success) throw new Rejected('record_malformed', problemFields(parsed.error));
   return parsed.data;
 }

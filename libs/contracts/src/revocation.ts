@@ -28,7 +28,8 @@ export const HEARTBEAT_KEY = 'heartbeat';
 const moment = z
   .string()
   .nullable()
-  .refine((wire) => !Number.isNaN(momentFromWire(wire)), 'RFC 3339 with milliseconds, "infinity" or null');
+  .refine((wire) => !Number.isNaN(momentFromWire(wire)), 'RFC 3339 with milliseconds, "infinity" or null')
+  .meta({ pattern: '^(infinity|\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z)$' });
 
 /** `data` of a record on `access.revocation-state`: what is known of one scope. */
 export const scopeStateData = z.object({

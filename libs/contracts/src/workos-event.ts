@@ -109,6 +109,10 @@ const envelope = z.object({
   context: z.object({ previous_attributes: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
+/** `data` of a record of `workos.events`: what WorkOS sends, as far as anything is decided by it. Undefined: of any other type. */
+export const workosEventData = (type?: KnownType): z.ZodType =>
+  type === undefined ? envelope : envelope.extend({ event: z.literal(type), data: DATA_SCHEMAS[type] });
+
 /** What routing needs of it. */
 const routing = envelope.pick({ id: true, event: true, data: true });
 

@@ -1,4 +1,7 @@
 import { format, resolveConfig } from 'prettier';
+import { stringify } from 'yaml';
+import { RECORD_KINDS } from '#contracts/record-kinds.js';
+import { asyncApi, nameOf, recordSchema } from './async-api.js';
 import type { Document } from './document.js';
 import { referenceOf } from './reference.js';
 import { typesOf } from './typescript.js';
@@ -7,7 +10,8 @@ import { typesOf } from './typescript.js';
 const OF_CONSOLE = ['grants', 'token-verification', 'portal'];
 
 /**
- * Everything that is generated from the services' own OpenAPI documents: path → content, formatted.
+ * Everything that is generated from the services' own OpenAPI documents, and from what is said of the topics: path → content,
+ * formatted.
  * @param root the folder of the project, whose way of formatting it is
  */
 export async function generated(
@@ -17,6 +21,10 @@ export async function generated(
   const files = new Map<string, string>();
   for (const { name, document } of services) files.set(`docs/api/${name}.md`, referenceOf(document));
   files.set('apps/console/src/api-types.ts', typesOf(services.filter(({ name }) => OF_CONSOLE.includes(name))));
+  files.set('docs/events/asyncapi.yaml', stringify(asyncApi((kind) => `./schemas/${nameOf(kind)}.json`)));
+  for (const kind of RECORD_KINDS) {
+    files.set(`docs/events/schemas/${nameOf(kind)}.json`, JSON.stringify(recordSchema(kind)));
+  }
   for (const [path, content] of files) {
     const filepath = `${root}/${path}`;
     files.set(path, await format(content, { ...(await resolveConfig(filepath)), filepath }));

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { CLOUD_EVENT_HEADERS } from '#contracts/cloud-event.js';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
 import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
@@ -182,7 +183,7 @@ export class Reconciler {
         const body = Buffer.from(JSON.stringify(event));
         const envelope = readWorkOSEnvelope(body);
         const value = encodeWorkOSRecord(body, envelope, provider, new Date(), 'reconciliation');
-        return publisher.publish(TOPICS.workosEvents, { key: envelope.key, value });
+        return publisher.publish(TOPICS.workosEvents, { key: envelope.key, value, headers: CLOUD_EVENT_HEADERS });
       }),
     );
   }

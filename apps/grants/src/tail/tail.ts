@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { CLOUD_EVENT_HEADERS } from '#contracts/cloud-event.js';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { type Moment, parseTime } from '#contracts/moment.js';
 import { Rejected } from '#contracts/rejected.js';
@@ -158,7 +159,9 @@ export class Tail {
       });
       if (next.isAtEnd) {
         const overdue = await database.transaction((tx) => takeOverdue(tx, provider.id, 100));
-        await Promise.all(overdue.map((record) => publisher.publish(TOPICS.workosEvents, record)));
+        await Promise.all(
+          overdue.map((record) => publisher.publish(TOPICS.workosEvents, { ...record, headers: CLOUD_EVENT_HEADERS })),
+        );
         return found;
       }
     }
@@ -179,8 +182,8 @@ export class Tail {
     await Promise.all(
       found.map(async ({ id, key, value }) => {
         const span = beginTrace('find event', 'producer');
-        const headers = span && { headers: { traceparent: span.traceparent } };
-        await publisher.publish(TOPICS.workosEvents, { key, value, ...headers });
+        const headers = { ...CLOUD_EVENT_HEADERS, ...(span ? { traceparent: span.traceparent } : {}) };
+        await publisher.publish(TOPICS.workosEvents, { key, value, headers });
         span?.end({ 'rescind.event_id': id, 'rescind.provider_id': provider.id });
       }),
     );
