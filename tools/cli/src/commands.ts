@@ -245,6 +245,7 @@ const completion: Command = async (_, [shell]) => {
   if (shell !== 'bash') throw new Ended(2, 'There is a completion for bash: rescind completion bash');
   const words = [
     ...Object.keys(COMMANDS),
+    'replay',
     '--user',
     '--organization',
     '--session',

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Command, COMMANDS, type Options } from './commands.js';
 import { Ended, installationFrom } from './installation.js';
@@ -14,6 +17,7 @@ export const HELP = `rescind: ask and steer an installation of Rescind
   rescind verify-receipt <file> [--keys <file or thumbprint>]
                                        offline: does this receipt prove it?
   rescind tail                         follow revocations until Ctrl-C
+  rescind replay [--help]              the state computed anew and compared
   rescind completion bash              for: source <(rescind completion bash)
 
   --provider <id>  where several have it    --json  for programs    --help
@@ -24,9 +28,18 @@ Where: RESCIND_PORTAL_URL, RESCIND_GRANTS_URL, RESCIND_TOKEN_VERIFICATION_URL,
 RESCIND_WEBHOOK_INGRESS_URL, RESCIND_SIGNALS_URL, RESCIND_API_KEY; else what
 npm start runs here.`;
 
+/** As `npm run replay`, which has settings and options of its own. */
+async function replay(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const program = join(import.meta.dirname, '../../../apps/grants/src/replay/main.js');
+  const child = spawn(process.execPath, ['--enable-source-maps', program, ...args], { env, stdio: 'inherit' });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 3;
+}
+
 /** Answers the exit code; never throws for what a person did. */
 export async function rescind(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   try {
+    if (args[0] === 'replay') return await replay(args.slice(1), env);
     const { values, positionals } = read(args);
     const [name, ...operands] = positionals;
     if (values.help || name === undefined) {
