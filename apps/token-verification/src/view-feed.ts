@@ -60,7 +60,7 @@ export class ViewFeed {
     this.scanned = await scanTopic(
       client,
       TOPICS.revocationState,
-      (...record) => this.takeScanned(...record),
+      (partition, bytes, start, end, first, delta) => this.takeScanned(partition, bytes, start, end, first, delta),
       this.stopping.signal,
     );
     if (this.stopping.signal.aborted) return;
@@ -95,9 +95,16 @@ export class ViewFeed {
   }
 
   /** Of the scan: nearly all are as grants writes them, and of these no object is made. */
-  private takeScanned(partition: number, bytes: Buffer, start: number, end: number, offset: bigint): void {
+  private takeScanned(
+    partition: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    first: bigint,
+    delta: number,
+  ): void {
     if (start < 0 || this.isUsual(bytes, start, end)) return;
-    const place = { topic: TOPICS.revocationState, partition, offset: offset.toString() };
+    const place = { topic: TOPICS.revocationState, partition, offset: (first + BigInt(delta)).toString() };
     this.takeStates([{ ...place, key: null, value: bytes.subarray(start, end), headers: {}, timestamp: '0' }]);
   }
 

@@ -4,8 +4,8 @@ export interface AbortedTransaction {
   firstOffset: bigint;
 }
 
-/** Called with the place of each value; `start` is -1 where the record has none. */
-export type OnValue = (bytes: Buffer, start: number, end: number, offset: bigint) => void;
+/** Called with the place of each value; `start` is -1 where the record has none. The record's offset is `first + BigInt(delta)`. */
+export type OnValue = (bytes: Buffer, start: number, end: number, first: bigint, delta: number) => void;
 
 /** Bytes of a record batch before its records, by where each field begins (Kafka protocol, record batch, magic 2). */
 const LENGTH = 8;
@@ -71,18 +71,19 @@ function readRecords(
   from: bigint,
   onValue: OnValue,
 ): void {
+  // A batch that holds the offset that was asked for comes whole.
+  const lowest = Number(from - first);
   let at = start;
   for (let i = 0; i < count; i++) {
     const length = varint(bytes, at, end);
     const recordEnd = place + length;
     if (length < 0 || recordEnd > end) throw new RangeError('a record is longer than its batch');
     skipVarint(bytes, place + 1, recordEnd); // attributes, then the difference to the batch's time
-    const offset = first + BigInt(varint(bytes, place, recordEnd));
+    const delta = varint(bytes, place, recordEnd);
     const keyLength = varint(bytes, place, recordEnd);
     const valueLength = varint(bytes, keyLength < 0 ? place : place + keyLength, recordEnd);
     if (valueLength > recordEnd - place) throw new RangeError('a value is longer than its record');
-    // A batch that holds the offset that was asked for comes whole.
-    if (offset >= from) onValue(bytes, valueLength < 0 ? -1 : place, place + Math.max(0, valueLength), offset);
+    if (delta >= lowest) onValue(bytes, valueLength < 0 ? -1 : place, place + Math.max(0, valueLength), first, delta);
     at = recordEnd;
   }
 }

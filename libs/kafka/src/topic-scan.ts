@@ -5,10 +5,20 @@ import { within } from './backoff.js';
 import type { KafkaClient } from './client.js';
 import { Connections } from './connections.js';
 import { asError } from './errors.js';
-import { type AbortedTransaction, readRecordBatches } from './record-batches.js';
+import { type AbortedTransaction, type OnValue, readRecordBatches } from './record-batches.js';
 
-/** Called with each value, in order within a partition; `start` is -1 where the record has none. */
-export type OnScanned = (partition: number, bytes: Buffer, start: number, end: number, offset: bigint) => void;
+/**
+ * Called with each value, in order within a partition; `start` is -1 where the record has none. Its offset is
+ * `first + BigInt(delta)`, which is seldom needed.
+ */
+export type OnScanned = (
+  partition: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  first: bigint,
+  delta: number,
+) => void;
 
 /** Fetches under way at once: while one is read, Kafka sends the next. */
 const LANES = 3;
@@ -78,6 +88,8 @@ async function scanPartition(scan: Scan, partition: number, end: bigint): Promis
   const nodeId = Object.keys(leaders)[0];
   if (nodeId === undefined) return;
   const broker = await cluster.findBroker({ nodeId });
+  const onValue: OnValue = (bytes, start, valueEnd, first, delta) =>
+    scan.onValue(partition, bytes, start, valueEnd, first, delta);
   for (let next = 0n; next < end && !signal.aborted;) {
     const answer = await broker.connectionPool.send({
       request: fetchRequest(topic, partition, next),
@@ -86,8 +98,6 @@ async function scanPartition(scan: Scan, partition: number, end: bigint): Promis
     // The oldest records may be gone: from where on there are any, whoever reads on will ask.
     if (answer.errorCode !== 0 || signal.aborted) return;
     const { records, aborted } = answer;
-    const onValue = (bytes: Buffer, start: number, valueEnd: number, offset: bigint): void =>
-      scan.onValue(partition, bytes, start, valueEnd, offset);
     const read = readRecordBatches(records, next, aborted, onValue);
     // Nothing: a transaction is open, or one batch is larger than a fetch.
     if (read.next === next) return;

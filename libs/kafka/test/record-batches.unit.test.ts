@@ -63,8 +63,8 @@ async function markerOf(offset: number, producerId: number, committed: boolean):
 
 function read(bytes: Buffer, from = 0n, aborted: { producerId: bigint; firstOffset: bigint }[] = []) {
   const values: [string, string | null][] = [];
-  const outcome = readRecordBatches(bytes, from, aborted, (all, start, end, offset) =>
-    values.push([offset.toString(), start < 0 ? null : all.toString('latin1', start, end)]),
+  const outcome = readRecordBatches(bytes, from, aborted, (all, start, end, first, delta) =>
+    values.push([(first + BigInt(delta)).toString(), start < 0 ? null : all.toString('latin1', start, end)]),
   );
   return { values, ...outcome };
 }

@@ -17,7 +17,19 @@ export class StateInBytes {
 }
 
 const EMPTY = new Uint8Array(0);
-const ascii = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
+
+/** A text in ASCII, four bytes a word as they stand in memory; what does not fill a word stands behind. */
+interface Fixed {
+  length: number;
+  words: Int32Array;
+  rest: Uint8Array;
+}
+
+function ascii(text: string): Fixed {
+  const all = Buffer.from(text, 'latin1');
+  const words = Int32Array.from({ length: all.length >> 2 }, (_, index) => all.readInt32LE(4 * index));
+  return { length: all.length, words, rest: Uint8Array.from(all.subarray(4 * words.length)) };
+}
 
 const ID = ascii('{"specversion":"1.0","id":"');
 const SOURCE = ascii('","source":"');
@@ -42,18 +54,22 @@ const BACKSLASH = 0x5c;
 
 // What is being read, and how far; of the module, so that nothing is made for a record.
 let bytes: Uint8Array = EMPTY;
+let view: DataView = new DataView(EMPTY.buffer);
 let at = 0;
 let end = 0;
 
 /**
  * Reads a record of `access.revocation-state` that is written just as grants writes it: the same members in the same order, no
- * space, no escape, printable ASCII. False for every other record: `decodeStateRecord` says what that is. So it accepts nothing
+ * space, no escape, ASCII. False for every other record: `decodeStateRecord` says what that is. So it accepts nothing
  * that the strict decoder would not, and it need not parse JSON to do so, which is what a start waits for.
  *
  * @param into holds what was read; when the answer is false it holds nothing of use
  */
 export function readStateRecord(record: Uint8Array, start: number, recordEnd: number, into: StateInBytes): boolean {
-  bytes = record;
+  if (bytes !== record) {
+    bytes = record;
+    view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  }
   at = start;
   end = recordEnd;
   if (!skip(ID) || !skipText(1) || !skip(SOURCE) || !skipText(1) || !skip(TYPE_AND_TIME) || !skipText(0)) return false;
@@ -88,10 +104,11 @@ export function readStateRecord(record: Uint8Array, start: number, recordEnd: nu
   );
 }
 
-function skip(expected: Uint8Array): boolean {
-  const { length } = expected;
+function skip({ length, words, rest }: Fixed): boolean {
   if (at + length > end) return false;
-  for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return false;
+  for (let i = 0; i < words.length; i++) if (view.getInt32(at + 4 * i, true) !== words[i]) return false;
+  const restAt = at + 4 * words.length;
+  for (let i = 0; i < rest.length; i++) if (bytes[restAt + i] !== rest[i]) return false;
   at += length;
   return true;
 }
@@ -99,14 +116,27 @@ function skip(expected: Uint8Array): boolean {
 /** Up to the next quote; false where anything stands before it that would not stand for itself. */
 function skipText(minLength: number): boolean {
   let here = at;
+  while (here + 4 <= end && isOrdinary(view.getInt32(here, true))) here += 4;
   for (; here < end; here++) {
     const byte = bytes[here]!;
     if (byte === QUOTE) break;
-    if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return false;
+    if (byte < 0x20 || byte > 0x7f || byte === BACKSLASH) return false;
   }
   if (here === end || here < at + minLength) return false;
   at = here;
   return true;
+}
+
+/**
+ * Whether four bytes are ASCII without a control character, a quote or a backslash. False may also be said of others: the high bit
+ * of a byte is set where it is not ASCII, and where taking from it borrows.
+ */
+function isOrdinary(word: number): boolean {
+  const quote = word ^ 0x22222222;
+  const backslash = word ^ 0x5c5c5c5c;
+  const odd =
+    word | ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash);
+  return (odd & 0x80808080) === 0;
 }
 
 let textStart = -1;
