@@ -13,13 +13,17 @@ export interface DeliveryRow {
   state: DeliveryState;
   created_at: Date;
   settled_at: Date | null;
+  /** When it is tried (again) at the earliest; null: at once, or not by us. */
+  next_attempt_at: Date | null;
   attempts: string;
   last_error: string | null;
 }
 
 const DELIVERY = `
-  select d.id, d.stream_id, d.jti, d.subject, d.signal, d.state, d.created_at, d.settled_at, a.attempts, a.last_error
-  from deliveries d, lateral (
+  select d.id, d.stream_id, d.jti, d.subject, d.signal, d.state, d.created_at, d.settled_at, a.attempts, a.last_error,
+    case when d.state = 'pending' and s.status = 'enabled' and s.kind <> 'set_poll'
+      then nullif(greatest(d.next_attempt_at, s.next_attempt_at), '-infinity') end as next_attempt_at
+  from deliveries d join streams s on s.id = d.stream_id, lateral (
     select count(*) as attempts, (array_agg(error order by id desc))[1] as last_error
     from attempts where delivery_id = d.id
   ) a`;

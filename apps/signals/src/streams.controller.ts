@@ -109,6 +109,8 @@ export const deliveryView = z.object({
   state: z.enum(DELIVERY_STATES),
   created_at: z.string(),
   settled_at: z.string().nullable(),
+  /** When it is tried (again) at the earliest; null: at once, or not by us: it is settled, polled, paused. */
+  next_attempt_at: z.string().nullable(),
   attempts: z.number(),
   last_error: z.string().nullable(),
 });
@@ -272,6 +274,7 @@ function deliveryViewOf(row: DeliveryRow): z.infer<typeof deliveryView> {
     state,
     created_at: row.created_at.toISOString(),
     settled_at: row.settled_at?.toISOString() ?? null,
+    next_attempt_at: row.next_attempt_at?.toISOString() ?? null,
     attempts: Number(row.attempts),
     last_error,
   };
