@@ -1,3 +1,4 @@
+import { CANARY_PROVIDER_ID } from '#contracts/identity-provider.js';
 import { effectsOf } from '#revocation/effects.js';
 import { type DecodedRecord, subjectOf } from './decode-batch.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
@@ -123,7 +124,7 @@ export interface ReceiptFilter {
   type?: string | undefined;
 }
 
-/** Newest first, before `seq`. */
+/** Newest first, before `seq`; those of the canary only where its provider is asked for. */
 export function readReceipts(
   tx: Tx,
   filter: ReceiptFilter,
@@ -134,6 +135,7 @@ export function readReceipts(
     `select ${COLUMNS} from receipts
      where ($1::bigint is null or seq < $1)
        and ($2::text is null or provider_id = $2) and ($3::text is null or user_id = $3)
+       and ($2::text is not null or provider_id <> '${CANARY_PROVIDER_ID}')
        and ($4::text is null or organization_id = $4) and ($5::text is null or type = $5)
      order by seq desc limit $6`,
     [

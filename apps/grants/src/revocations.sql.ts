@@ -1,3 +1,4 @@
+import { CANARY_PROVIDER_ID } from '#contracts/identity-provider.js';
 import type { RevocationData } from '#contracts/revocation.js';
 import type { Announcement } from './domain/announcements.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
@@ -31,7 +32,7 @@ export interface RevocationRow {
   announced_at: Date;
 }
 
-/** Newest first, before an id. */
+/** Newest first, before an id; those of the canary, one each minute, only where its provider is asked for. */
 export function readRevocations(
   tx: Tx,
   filter: { provider_id?: string | undefined; user_id?: string | undefined; organization_id?: string | undefined },
@@ -41,6 +42,7 @@ export function readRevocations(
     tx,
     `select id, actor, data, announced_at from revocations
      where ($1::bigint is null or id < $1) and ($2::text is null or provider_id = $2)
+       and ($2::text is not null or provider_id <> '${CANARY_PROVIDER_ID}')
        and ($3::text is null or user_id = $3) and ($4::text is null or organization_id = $4)
      order by id desc limit $5`,
     [
