@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Problem } from '#platform/problem.js';
 import { apiKeyOwner, type EncryptionKeys, unseal } from '#providers/sealing.js';
 import { AuthKit, AuthKitError, type Authenticated } from '#workos/auth-kit.js';
-import { type ProviderRow, readProvider } from './identity-providers.sql.js';
+import { markSignIn, type ProviderRow, readProvider } from './identity-providers.sql.js';
 import type { Database } from '#platform/database.js';
 import type { Upstream } from './proxy.js';
 import { type ActiveToken, verifyToken } from './auth-verify.js';
@@ -52,7 +52,9 @@ export class ProviderSignIn {
 
   async byCode(providerId: string, code: string, codeVerifier: string): Promise<SignedIn> {
     const kit = await this.kitOf(providerId);
-    return this.judged(providerId, () => kit.byCode(code, codeVerifier));
+    const signedIn = await this.judged(providerId, () => kit.byCode(code, codeVerifier));
+    await this.database.transaction((tx) => markSignIn(tx, providerId));
+    return signedIn;
   }
 
   async byRefreshToken(providerId: string, refreshToken: string): Promise<SignedIn> {

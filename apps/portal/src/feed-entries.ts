@@ -1,4 +1,5 @@
 import { decodeCloudEvent } from '#contracts/cloud-event.js';
+import { CANARY_PROVIDER_ID } from '#contracts/identity-provider.js';
 import { REFUSAL_TYPE, refusalData } from '#contracts/refusal.js';
 import { Rejected } from '#contracts/rejected.js';
 import { REVOCATION_TYPE, revocationData } from '#contracts/revocation.js';
@@ -31,6 +32,15 @@ export interface FeedEntry {
   data: FeedData;
 }
 
+/**
+ * Whether this was about that very person; all that a person is told of. What befell a whole organization is not told to each of
+ * its people.
+ */
+export const isAbout = (
+  { provider_id, user_id }: FeedData,
+  person: { readonly providerId: string; readonly userId: string },
+): boolean => provider_id === person.providerId && user_id === person.userId;
+
 /** Of one announcement; more are asked for at `GET /v1/grants`. */
 const MOST_GRANT_IDS = 50;
 const REMEMBERED_EVENTS = 10_000;
@@ -40,8 +50,15 @@ export class FeedEntries {
   /** Event id → when it came in, ms; `applied` once that was told. */
   private readonly events = new Map<string, { receivedAt: number; applied: boolean }>();
 
-  /** Nothing where the record cannot be read: grants sets it aside, and says so. */
+  /**
+   * Nothing where the record cannot be read: grants sets it aside, and says so. Nor of the canary, which is nobody: what comes of
+   * it is on the page of health.
+   */
   of(record: ConsumedRecord): FeedEntry[] {
+    return this.all(record).filter(({ data }) => data.provider_id !== CANARY_PROVIDER_ID);
+  }
+
+  private all(record: ConsumedRecord): FeedEntry[] {
     try {
       switch (record.topic) {
         case TOPICS.workosEvents:

@@ -15,6 +15,7 @@ export interface ProviderRow {
   published_version: number;
   created_at: Date;
   updated_at: Date;
+  last_sign_in_at: Date | null;
   deleted_at: Date | null;
   webhook: WebhookRow | null;
 }
@@ -39,7 +40,7 @@ export interface SecretRow {
 /** A provider with its endpoint and secrets, of one moment. Times within the JSON are UTC with milliseconds. */
 const SELECT = `
   select p.id, p.settings, p.api_key, p.declared, p.claims_confirmed_at, p.version, p.published_version,
-    p.created_at, p.updated_at, p.deleted_at,
+    p.created_at, p.updated_at, p.deleted_at, p.last_sign_in_at,
     (select json_build_object(
        'token', e.token, 'token_sha256', e.token_sha256, 'declared', e.declared, 'created_at', ${utc('e.created_at')},
        'secrets', coalesce((
@@ -53,6 +54,15 @@ const SELECT = `
 
 function utc(column: string): string {
   return `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
+/** Somebody has signed in with it. To the minute, so that a row is seldom written for it. */
+export async function markSignIn(tx: Tx, id: string): Promise<void> {
+  await tx.query(
+    `update identity_providers set last_sign_in_at = clock_timestamp()
+     where id = $1 and (last_sign_in_at is null or last_sign_in_at < clock_timestamp() - interval '1 minute')`,
+    [id],
+  );
 }
 
 /** Ids come in paths, which can hold what Postgres cannot. */

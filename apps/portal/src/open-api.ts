@@ -512,7 +512,8 @@ export const PORTAL_OPEN_API = openApi(
       headers: z.object({ 'Last-Event-ID': z.string().optional() }),
       responses: {
         200: {
-          description: 'Events webhook, applied, revoked, refused, provider, guard; each with JSON in data.',
+          description:
+            'Events webhook, applied, revoked, refused, provider, guard; each with JSON in data. To a person, what is about them.',
           contentType: 'text/event-stream',
           schema: z.string(),
         },

@@ -5,6 +5,7 @@ import { AddSessions1795996800000 } from './migrations/1795996800000-add-session
 import { AddApiKeys1795996900000 } from './migrations/1795996900000-add-api-keys.js';
 import { AddPeople1795997000000 } from './migrations/1795997000000-add-people.js';
 import { AddSigningKeys1796169700000 } from './migrations/1796169700000-add-signing-keys.js';
+import { AddLastSignIn1796601600000 } from './migrations/1796601600000-add-last-sign-in.js';
 import { CreatePortal1767225600000 } from './migrations/1767225600000-create-portal.js';
 
 /** The portal's number in the two-number keys of advisory locks. */
@@ -20,6 +21,7 @@ export const PORTAL_SCHEMA: DatabaseSchema = {
     AddApiKeys1795996900000,
     AddPeople1795997000000,
     AddSigningKeys1796169700000,
+    AddLastSignIn1796601600000,
   ],
   migrationLock: [LOCK_SPACE, 1],
   rights: { appendOnly: ['changes'], kept: ['identity_providers', 'signing_keys'] },

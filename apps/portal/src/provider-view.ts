@@ -17,6 +17,8 @@ export const providerView = z.object({
   version: z.int(),
   /** Whether Kafka has this version; the services follow within moments. */
   published: z.boolean(),
+  /** When somebody last signed in with AuthKit, to the minute. */
+  last_sign_in_at: z.string().nullable(),
   created_at: z.string(),
   updated_at: z.string(),
   warnings: z.array(warning),
@@ -34,6 +36,7 @@ export function viewOf(row: ProviderRow, others: readonly ProviderRow[]): Provid
     claim_mappings_confirmed_at: row.claims_confirmed_at?.toISOString() ?? null,
     version: row.version,
     published: row.published_version === row.version,
+    last_sign_in_at: row.last_sign_in_at?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
     warnings: [...unconfirmed(row), ...warningsOf(row.settings), ...sharedIssuers(row, others)],
