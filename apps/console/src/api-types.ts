@@ -815,6 +815,384 @@ export interface TokenVerificationApi {
   forwardAuth: { answer: void };
 }
 
+/** The API of signals. */
+export interface SignalsApi {
+  /** The transmitter (SSF 1.0): `GET /.well-known/ssf-configuration` */
+  getTransmitter: {
+    answer: {
+      spec_version: string;
+      issuer: string;
+      jwks_uri: string;
+      delivery_methods_supported: string[];
+      configuration_endpoint: string;
+      status_endpoint: string;
+      add_subject_endpoint: string;
+      remove_subject_endpoint: string;
+      verification_endpoint: string;
+      authorization_schemes: { spec_urn: string }[];
+      default_subjects: 'ALL' | 'NONE';
+    };
+  };
+  /** The keys that sign (RFC 7517): `GET /.well-known/jwks.json` */
+  getSigningKeys: { answer: { keys: { kid: string; kty: string; [member: string]: unknown }[] } };
+  /** Where receivers get tokens (RFC 8414): `GET /.well-known/oauth-authorization-server` */
+  getAuthorizationServer: {
+    answer: {
+      issuer: string;
+      token_endpoint: string;
+      grant_types_supported: string[];
+      token_endpoint_auth_methods_supported: string[];
+      scopes_supported: string[];
+      response_types_supported: string[];
+    };
+  };
+  /** What the tokens are for (RFC 9728): `GET /.well-known/oauth-protected-resource` */
+  getProtectedResource: {
+    answer: {
+      resource: string;
+      authorization_servers: string[];
+      scopes_supported: string[];
+      bearer_methods_supported: string[];
+    };
+  };
+  /** A token for the key of a receiver (RFC 6749, section 4.4): `POST /oauth2/token` */
+  getToken: {
+    body: { grant_type: 'client_credentials'; client_id?: string; client_secret?: string; scope?: string };
+    answer: { access_token: string; token_type: 'Bearer'; expires_in: number; scope: string };
+  };
+  /** Make a stream: `POST /ssf/streams` */
+  createStream: {
+    body: {
+      delivery?:
+        | { method: 'urn:ietf:rfc:8935'; endpoint_url: string; authorization_header?: string | null }
+        | { method: 'urn:ietf:rfc:8936'; endpoint_url?: string | null };
+      events_requested?: string[] | null;
+      description?: string | null;
+    };
+    answer: {
+      stream_id: string;
+      iss: string;
+      aud: string;
+      delivery: { method: 'urn:ietf:rfc:8935' | 'urn:ietf:rfc:8936'; endpoint_url: string };
+      events_supported: string[];
+      events_requested?: string[];
+      events_delivered: string[];
+      min_verification_interval: number;
+      description?: string;
+    };
+  };
+  /** One stream, or all of this receiver: `GET /ssf/streams` */
+  readStreams: {
+    query: { stream_id?: string };
+    answer:
+      | {
+          stream_id: string;
+          iss: string;
+          aud: string;
+          delivery: { method: 'urn:ietf:rfc:8935' | 'urn:ietf:rfc:8936'; endpoint_url: string };
+          events_supported: string[];
+          events_requested?: string[];
+          events_delivered: string[];
+          min_verification_interval: number;
+          description?: string;
+        }
+      | {
+          stream_id: string;
+          iss: string;
+          aud: string;
+          delivery: { method: 'urn:ietf:rfc:8935' | 'urn:ietf:rfc:8936'; endpoint_url: string };
+          events_supported: string[];
+          events_requested?: string[];
+          events_delivered: string[];
+          min_verification_interval: number;
+          description?: string;
+        }[];
+  };
+  /** Change a stream; what is left out stays: `PATCH /ssf/streams` */
+  updateStream: {
+    body: {
+      stream_id: string;
+      delivery?:
+        | { method: 'urn:ietf:rfc:8935'; endpoint_url: string; authorization_header?: string | null }
+        | { method: 'urn:ietf:rfc:8936'; endpoint_url?: string | null };
+      events_requested?: string[] | null;
+      description?: string | null;
+      iss?: unknown;
+      aud?: unknown;
+      events_supported?: unknown;
+      events_delivered?: unknown;
+      min_verification_interval?: unknown;
+    };
+    answer: {
+      stream_id: string;
+      iss: string;
+      aud: string;
+      delivery: { method: 'urn:ietf:rfc:8935' | 'urn:ietf:rfc:8936'; endpoint_url: string };
+      events_supported: string[];
+      events_requested?: string[];
+      events_delivered: string[];
+      min_verification_interval: number;
+      description?: string;
+    };
+  };
+  /** Replace a stream; what is left out is deleted: `PUT /ssf/streams` */
+  replaceStream: {
+    body: {
+      stream_id: string;
+      delivery?:
+        | { method: 'urn:ietf:rfc:8935'; endpoint_url: string; authorization_header?: string | null }
+        | { method: 'urn:ietf:rfc:8936'; endpoint_url?: string | null };
+      events_requested?: string[] | null;
+      description?: string | null;
+      iss?: unknown;
+      aud?: unknown;
+      events_supported?: unknown;
+      events_delivered?: unknown;
+      min_verification_interval?: unknown;
+    };
+    answer: {
+      stream_id: string;
+      iss: string;
+      aud: string;
+      delivery: { method: 'urn:ietf:rfc:8935' | 'urn:ietf:rfc:8936'; endpoint_url: string };
+      events_supported: string[];
+      events_requested?: string[];
+      events_delivered: string[];
+      min_verification_interval: number;
+      description?: string;
+    };
+  };
+  /** End a stream: `DELETE /ssf/streams` */
+  deleteStream: { query: { stream_id: string }; answer: void };
+  /** Whether a stream is sent: `GET /ssf/status` */
+  readStatus: {
+    query: { stream_id: string };
+    answer: { stream_id: string; status: 'enabled' | 'paused' | 'disabled'; reason?: string };
+  };
+  /** Pause a stream (what happens is kept), disable it (it is not), enable it: `POST /ssf/status` */
+  updateStatus: {
+    body: { stream_id: string; status: 'enabled' | 'paused' | 'disabled'; reason?: string };
+    answer: { stream_id: string; status: 'enabled' | 'paused' | 'disabled'; reason?: string };
+  };
+  /** Hear of a subject again: `POST /ssf/subjects/add` */
+  addSubject: {
+    body: { stream_id: string; subject: { format: string; [member: string]: unknown }; verified?: boolean };
+    answer: void;
+  };
+  /** Hear no more of a subject: `POST /ssf/subjects/remove` */
+  removeSubject: { body: { stream_id: string; subject: { format: string; [member: string]: unknown } }; answer: void };
+  /** Send a verification event: `POST /ssf/verification` */
+  verifyStream: { body: { stream_id: string; state?: string }; answer: void };
+  /** Acknowledge SETs, and get what waits (RFC 8936): `POST /ssf/poll/{stream_id}` */
+  poll: {
+    body: {
+      maxEvents?: number;
+      returnImmediately?: boolean;
+      ack?: string[];
+      setErrs?: Record<string, { err: string; description?: string; [member: string]: unknown }>;
+    };
+    answer: { sets: Record<string, string>; moreAvailable: boolean };
+  };
+  /** Let somebody make streams: `POST /v1/receivers` */
+  createReceiver: {
+    body: { name: string; audience?: string };
+    answer: {
+      id: string;
+      name: string;
+      audience: string;
+      created_at: string;
+      created_by: string;
+      revoked_at: string | null;
+      key: string;
+    };
+  };
+  /** Who may make streams: `GET /v1/receivers` */
+  listReceivers: {
+    answer: {
+      data: {
+        id: string;
+        name: string;
+        audience: string;
+        created_at: string;
+        created_by: string;
+        revoked_at: string | null;
+      }[];
+      next_cursor: null;
+    };
+  };
+  /** End a receiver and its streams: `DELETE /v1/receivers/{id}` */
+  revokeReceiver: { answer: void };
+  /** Make a key that signs once everybody has had the time to fetch it: `POST /v1/signing-keys` */
+  rotateSigningKey: { answer: { kid: string } };
+  /** Tell somebody by webhook (Standard Webhooks), logout token or Global Token Revocation: `POST /v1/streams` */
+  createOwnStream: {
+    body:
+      | { kind: 'webhook'; url: string; events?: ('access.revoked' | 'account.reopened')[]; description?: string }
+      | { kind: 'backchannel_logout'; url: string; audience: string; description?: string }
+      | { kind: 'token_revocation'; url: string; authorization_header: string; description?: string };
+    answer: {
+      id: string;
+      kind: 'set_push' | 'set_poll' | 'webhook' | 'backchannel_logout' | 'token_revocation';
+      receiver_id: string | null;
+      audience: string;
+      url: string | null;
+      events: string[] | null;
+      description: string | null;
+      status: 'enabled' | 'paused' | 'disabled';
+      status_reason: string | null;
+      failures: number;
+      last_error: string | null;
+      created_at: string;
+      secret?: string;
+    };
+  };
+  /** Who is told, and how it stands: `GET /v1/streams` */
+  listStreams: {
+    answer: {
+      data: {
+        id: string;
+        kind: 'set_push' | 'set_poll' | 'webhook' | 'backchannel_logout' | 'token_revocation';
+        receiver_id: string | null;
+        audience: string;
+        url: string | null;
+        events: string[] | null;
+        description: string | null;
+        status: 'enabled' | 'paused' | 'disabled';
+        status_reason: string | null;
+        failures: number;
+        last_error: string | null;
+        created_at: string;
+        pending: number;
+        refused: number;
+        last_delivered_at: string | null;
+      }[];
+      next_cursor: null;
+    };
+  };
+  /** Change where it goes, pause it, enable it again: `PATCH /v1/streams/{id}` */
+  updateOwnStream: {
+    body: { url?: string; status?: 'enabled' | 'paused' | 'disabled'; reason?: string };
+    answer: {
+      id: string;
+      kind: 'set_push' | 'set_poll' | 'webhook' | 'backchannel_logout' | 'token_revocation';
+      receiver_id: string | null;
+      audience: string;
+      url: string | null;
+      events: string[] | null;
+      description: string | null;
+      status: 'enabled' | 'paused' | 'disabled';
+      status_reason: string | null;
+      failures: number;
+      last_error: string | null;
+      created_at: string;
+    };
+  };
+  /** Tell them no more: `DELETE /v1/streams/{id}` */
+  deleteOwnStream: { answer: void };
+  /** Let another transmitter end access: `POST /v1/sources` */
+  createSource: {
+    body: {
+      name: string;
+      issuer: string;
+      audience?: string;
+      jwks_uri?: string;
+      provider_id: string;
+      subject_issuers?: string[];
+    };
+    answer: {
+      id: string;
+      name: string;
+      issuer: string;
+      audience: string;
+      jwks_uri: string | null;
+      provider_id: string;
+      subject_issuers: string[];
+      push_url: string;
+      created_at: string;
+      created_by: string;
+      push_token: string;
+    };
+  };
+  /** Which other transmitters may end access: `GET /v1/sources` */
+  listSources: {
+    answer: {
+      data: {
+        id: string;
+        name: string;
+        issuer: string;
+        audience: string;
+        jwks_uri: string | null;
+        provider_id: string;
+        subject_issuers: string[];
+        push_url: string;
+        created_at: string;
+        created_by: string;
+      }[];
+      next_cursor: null;
+    };
+  };
+  /** Take nothing more from a transmitter: `DELETE /v1/sources/{id}` */
+  deleteSource: { answer: void };
+  /** Push a SET (RFC 8935): `POST /v1/sources/{id}/events` */
+  pushSet: { body: string; answer: void };
+  /** What was said to whom, newest first: `GET /v1/deliveries` */
+  listDeliveries: {
+    query: { stream_id?: string; state?: 'pending' | 'delivered' | 'refused'; limit?: number; cursor?: string };
+    answer: {
+      data: {
+        id: string;
+        stream_id: string;
+        message_id: string;
+        type: string;
+        subject: string;
+        txn: string | null;
+        state: 'pending' | 'delivered' | 'refused';
+        created_at: string;
+        settled_at: string | null;
+        next_attempt_at: string | null;
+        attempts: number;
+        last_error: string | null;
+      }[];
+      next_cursor: string | null;
+    };
+  };
+  /** One of them, with each try: `GET /v1/deliveries/{id}` */
+  readDelivery: {
+    answer: {
+      id: string;
+      stream_id: string;
+      message_id: string;
+      type: string;
+      subject: string;
+      txn: string | null;
+      state: 'pending' | 'delivered' | 'refused';
+      created_at: string;
+      settled_at: string | null;
+      next_attempt_at: string | null;
+      attempts: number;
+      last_error: string | null;
+      attempt_log: { at: string; status: number | null; duration_ms: number | null; error: string | null }[];
+    };
+  };
+  /** Say it again, under the same id: `POST /v1/deliveries/{id}/redeliver` */
+  redeliver: {
+    answer: {
+      id: string;
+      stream_id: string;
+      message_id: string;
+      type: string;
+      subject: string;
+      txn: string | null;
+      state: 'pending' | 'delivered' | 'refused';
+      created_at: string;
+      settled_at: string | null;
+      next_attempt_at: string | null;
+      attempts: number;
+      last_error: string | null;
+    };
+  };
+}
+
 /** The API of portal. */
 export interface PortalApi {
   /** What a pasted issuer is, and everything that adding it needs: `POST /v1/identity-providers/discover` */
@@ -884,6 +1262,7 @@ export interface PortalApi {
       claim_mappings_confirmed_at: string | null;
       version: number;
       published: boolean;
+      last_sign_in_at: string | null;
       created_at: string;
       updated_at: string;
       warnings: { code: string; message: string }[];
@@ -917,6 +1296,7 @@ export interface PortalApi {
         claim_mappings_confirmed_at: string | null;
         version: number;
         published: boolean;
+        last_sign_in_at: string | null;
         created_at: string;
         updated_at: string;
         warnings: { code: string; message: string }[];
@@ -951,6 +1331,7 @@ export interface PortalApi {
       claim_mappings_confirmed_at: string | null;
       version: number;
       published: boolean;
+      last_sign_in_at: string | null;
       created_at: string;
       updated_at: string;
       warnings: { code: string; message: string }[];
@@ -1003,6 +1384,7 @@ export interface PortalApi {
       claim_mappings_confirmed_at: string | null;
       version: number;
       published: boolean;
+      last_sign_in_at: string | null;
       created_at: string;
       updated_at: string;
       warnings: { code: string; message: string }[];
@@ -1350,4 +1732,94 @@ export interface PortalApi {
   getSigningKeys: { answer: { keys: { kid: string; [member: string]: unknown }[] } };
   /** Another key signs from now on; what the former ones have signed stays good: `POST /v1/signing-keys/rotate` */
   rotateSigningKey: { answer: { kid: string } };
+}
+
+/** Every operation, by its method and its path at the portal. */
+export interface Routes {
+  'POST /api/grants/v1/grants': GrantsApi['createGrant'];
+  'GET /api/grants/v1/grants': GrantsApi['listGrants'];
+  'GET /api/grants/v1/grants/{id}': GrantsApi['getGrant'];
+  'POST /api/grants/v1/grants/{id}/revoke': GrantsApi['revokeGrant'];
+  'POST /api/grants/v1/access/check': GrantsApi['checkAccess'];
+  'POST /api/grants/v1/revocations': GrantsApi['revokeScope'];
+  'GET /api/grants/v1/revocations': GrantsApi['listRevocations'];
+  'POST /api/grants/v1/reinstatements': GrantsApi['reinstateScope'];
+  'GET /api/grants/v1/events': GrantsApi['listEvents'];
+  'GET /api/grants/v1/events/{id}': GrantsApi['getEvent'];
+  'GET /api/grants/v1/users': GrantsApi['listUsers'];
+  'GET /api/grants/v1/users/{id}': GrantsApi['getUser'];
+  'GET /api/grants/v1/users/{id}/receipt': GrantsApi['getReceiptFacts'];
+  'GET /api/grants/v1/set-aside': GrantsApi['listSetAside'];
+  'POST /api/grants/v1/set-aside/{id}/redrive': GrantsApi['redriveOne'];
+  'POST /api/grants/v1/set-aside/redrive': GrantsApi['redriveAll'];
+  'GET /api/grants/v1/guard-trips': GrantsApi['listGuardTrips'];
+  'POST /api/grants/v1/guard-trips/{id}/confirm': GrantsApi['confirmGuardTrip'];
+  'POST /api/grants/v1/guard-trips/{id}/undo': GrantsApi['undoGuardTrip'];
+  'GET /api/grants/v1/shadow-revocations': GrantsApi['listShadowRevocations'];
+  'GET /api/grants/v1/completeness': GrantsApi['getCompleteness'];
+  'GET /api/grants/v1/missed-webhooks': GrantsApi['listMissedWebhooks'];
+  'POST /api/grants/v1/reconciliations': GrantsApi['reconcile'];
+  'GET /api/grants/v1/reconciliations': GrantsApi['listReconciliations'];
+  'GET /api/grants/v1/reconciliations/{id}': GrantsApi['getReconciliation'];
+  'GET /api/grants/v1/reconciliations/{id}/differences': GrantsApi['listDifferences'];
+  'POST /api/grants/v1/reconciliations/{id}/cancel': GrantsApi['cancelReconciliation'];
+  'GET /api/grants/v1/canary': GrantsApi['getCanary'];
+  'GET /api/grants/v1/audit': GrantsApi['listAudit'];
+  'POST /api/token-verification/v1/tokens/verify': TokenVerificationApi['verifyToken'];
+  'GET /api/token-verification/v1/scopes': TokenVerificationApi['getScope'];
+  'GET /api/token-verification/v1/revocations/stream': TokenVerificationApi['streamRevocations'];
+  'GET /api/token-verification/v1/forward-auth': TokenVerificationApi['forwardAuth'];
+  'POST /api/signals/v1/receivers': SignalsApi['createReceiver'];
+  'GET /api/signals/v1/receivers': SignalsApi['listReceivers'];
+  'DELETE /api/signals/v1/receivers/{id}': SignalsApi['revokeReceiver'];
+  'POST /api/signals/v1/signing-keys': SignalsApi['rotateSigningKey'];
+  'POST /api/signals/v1/streams': SignalsApi['createOwnStream'];
+  'GET /api/signals/v1/streams': SignalsApi['listStreams'];
+  'PATCH /api/signals/v1/streams/{id}': SignalsApi['updateOwnStream'];
+  'DELETE /api/signals/v1/streams/{id}': SignalsApi['deleteOwnStream'];
+  'POST /api/signals/v1/sources': SignalsApi['createSource'];
+  'GET /api/signals/v1/sources': SignalsApi['listSources'];
+  'DELETE /api/signals/v1/sources/{id}': SignalsApi['deleteSource'];
+  'POST /api/signals/v1/sources/{id}/events': SignalsApi['pushSet'];
+  'GET /api/signals/v1/deliveries': SignalsApi['listDeliveries'];
+  'GET /api/signals/v1/deliveries/{id}': SignalsApi['readDelivery'];
+  'POST /api/signals/v1/deliveries/{id}/redeliver': SignalsApi['redeliver'];
+  'POST /v1/identity-providers/discover': PortalApi['discoverIssuer'];
+  'POST /v1/identity-providers': PortalApi['createIdentityProvider'];
+  'GET /v1/identity-providers': PortalApi['listIdentityProviders'];
+  'GET /v1/identity-providers/{id}': PortalApi['getIdentityProvider'];
+  'PATCH /v1/identity-providers/{id}': PortalApi['changeIdentityProvider'];
+  'DELETE /v1/identity-providers/{id}': PortalApi['deleteIdentityProvider'];
+  'POST /v1/identity-providers/{id}/claim-mappings/preview': PortalApi['previewClaimMappings'];
+  'POST /v1/identity-providers/{id}/webhook': PortalApi['enableWebhook'];
+  'GET /v1/identity-providers/{id}/webhook': PortalApi['getWebhook'];
+  'POST /v1/identity-providers/{id}/webhook/secrets': PortalApi['pasteWebhookSecret'];
+  'DELETE /v1/identity-providers/{id}/webhook/secrets/{secretId}': PortalApi['retireWebhookSecret'];
+  'GET /v1/audit': PortalApi['listChanges'];
+  'POST /auth/session': PortalApi['signIn'];
+  'GET /auth/session': PortalApi['getSession'];
+  'POST /auth/session/sign-out': PortalApi['signOut'];
+  'POST /v1/api-keys': PortalApi['createApiKey'];
+  'GET /v1/api-keys': PortalApi['listApiKeys'];
+  'DELETE /v1/api-keys/{id}': PortalApi['revokeApiKey'];
+  'POST /v1/role-assignments': PortalApi['assignRole'];
+  'GET /v1/role-assignments': PortalApi['listRoleAssignments'];
+  'DELETE /v1/role-assignments/{id}': PortalApi['withdrawRole'];
+  'GET /api/me': PortalApi['getMyAccess'];
+  'POST /api/me/grants/{id}/revoke': PortalApi['revokeMyGrant'];
+  'POST /api/me/sessions/{id}/revoke': PortalApi['revokeMySession'];
+  'GET /auth/providers': PortalApi['listSignInProviders'];
+  'GET /auth/{provider}/login': PortalApi['beginSignIn'];
+  'GET /auth/{provider}/callback': PortalApi['finishSignIn'];
+  'GET /auth/{provider}/device': PortalApi['showDeviceSignIn'];
+  'POST /auth/{provider}/device': PortalApi['confirmDeviceSignIn'];
+  'GET /auth/{provider}/device/callback': PortalApi['finishDeviceSignIn'];
+  'POST /auth/{provider}/device/authorize': PortalApi['authorizeDevice'];
+  'POST /auth/{provider}/device/token': PortalApi['collectDeviceSignIn'];
+  'POST /auth/{provider}/device/refresh': PortalApi['refreshDevice'];
+  'GET /api/health': PortalApi['healthOfServices'];
+  'GET /api/feed': PortalApi['followFeed'];
+  'GET /v1/users/{id}/receipt': PortalApi['getReceipt'];
+  'GET /.well-known/jwks.json': PortalApi['getSigningKeys'];
+  'POST /v1/signing-keys/rotate': PortalApi['rotateSigningKey'];
 }

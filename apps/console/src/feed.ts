@@ -1,5 +1,5 @@
 import { useEffect, useSyncExternalStore } from 'react';
-import { GRANTS, PORTAL } from './api.js';
+import { GRANTS, PORTAL, SIGNALS } from './api.js';
 import { outdate, queryClient } from './queries.js';
 import type { FeedItem, FeedKind } from './types.js';
 
@@ -24,7 +24,6 @@ function become(next: Partial<Feed>): void {
   for (const listener of listeners) listener();
 }
 
-let counted = 0;
 let waiting = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let later: ReturnType<typeof setTimeout> | undefined;
@@ -46,13 +45,14 @@ function receive(kind: FeedKind, message: MessageEvent<string>): void {
   } catch {
     return;
   }
-  const key = message.lastEventId ? `${kind}-${message.lastEventId}` : `${kind}-${(counted += 1)}`;
+  // A person's have no id, and come again with each connection.
+  const key = `${kind}-${message.lastEventId || message.data}`;
   if (!feed.items.some((item) => item.key === key)) {
     become({ items: [{ ...data, key, kind }, ...feed.items].slice(0, KEPT) });
   }
   if (kind === 'provider') outdateSoon(`${PORTAL}/identity-providers`, `${PORTAL}/audit`);
   else if (kind !== 'refused') {
-    outdateSoon(GRANTS, '/api/me');
+    outdateSoon(GRANTS, SIGNALS, '/api/me');
     // That an event came in says not yet that it was applied, and one without effect says nothing more.
     if (kind === 'webhook') later ??= setTimeout(() => ((later = undefined), outdateSoon(GRANTS)), APPLIED_MS);
   }
@@ -67,7 +67,7 @@ function connect(): () => void {
     source.onopen = () => {
       become({ state: 'live' });
       // What happened in between was perhaps not heard.
-      if (wasAway) outdateSoon(GRANTS, PORTAL, '/api/me');
+      if (wasAway) outdateSoon(GRANTS, SIGNALS, PORTAL, '/api/me');
       wasAway = false;
     };
     source.onerror = () => {
@@ -86,9 +86,9 @@ function connect(): () => void {
   };
 }
 
-/** Listens for as long as whoever calls it is on the page; called once, by the frame of all pages. */
-export function useFeedConnection(mayListen: boolean): void {
-  useEffect(() => (mayListen ? connect() : undefined), [mayListen]);
+/** Listens for as long as whoever calls it is on the page; called once, by the frame of all pages. A person hears of themselves. */
+export function useFeedConnection(): void {
+  useEffect(connect, []);
 }
 
 export function useFeed(): Feed {

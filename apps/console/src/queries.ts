@@ -6,9 +6,10 @@ import {
   useMutation,
   useQuery,
   useQueryClient,
+  type UseQueryResult,
 } from '@tanstack/react-query';
-import { api, ApiProblem, type Params, PORTAL, withParams } from './api.js';
-import type { Page, Provider, Session } from './types.js';
+import { type Answer, ApiProblem, call, type Input, isNotInstalled, pathOf, type Route } from './api.js';
+import type { Page } from './types.js';
 
 /** The session has ended in the meantime: the page asks to sign in, and says why. */
 function noticeEnd(error: unknown): void {
@@ -28,7 +29,8 @@ export const queryClient = new QueryClient({
       staleTime: 2_000,
       // A refusal is final; an outage is not.
       retry: (failures, error) => {
-        if (!(error instanceof ApiProblem) || (error.status > 0 && error.status < 500)) return false;
+        if (!(error instanceof ApiProblem) || (error.status > 0 && error.status < 500) || isNotInstalled(error))
+          return false;
         return failures < 2;
       },
       retryDelay: (failures) => 500 * 2 ** failures,
@@ -45,7 +47,7 @@ export function useSession() {
     ...SESSION,
     queryFn: async ({ signal }) => {
       try {
-        return await api<Session>('GET', '/auth/session', undefined, signal);
+        return await call('GET /auth/session', {}, signal);
       } catch (error) {
         if (!(error instanceof ApiProblem) || error.status !== 401) throw error;
         // Said once; the next question finds no session at all.
@@ -58,11 +60,17 @@ export function useSession() {
   });
 }
 
+type Getting = Route & `GET ${string}`;
+
 /** One answer. Every query's key begins with its path, which is how the live feed finds what is out of date. */
-export function useGet<T>(path: string, options: { every?: number; enabled?: boolean } = {}) {
+export function useGet<R extends Getting>(
+  route: R,
+  ask: Input<R>,
+  options: { every?: number; enabled?: boolean } = {},
+): UseQueryResult<Answer<R>> {
   return useQuery({
-    queryKey: [path],
-    queryFn: ({ signal }) => api<T>('GET', path, undefined, signal),
+    queryKey: [pathOf(route, ask), (ask as { query?: object }).query ?? {}],
+    queryFn: ({ signal }) => call(route, ask, signal),
     ...(options.enabled === undefined ? {} : { enabled: options.enabled }),
     ...(options.every === undefined ? {} : { refetchInterval: options.every }),
   });
@@ -70,12 +78,19 @@ export function useGet<T>(path: string, options: { every?: number; enabled?: boo
 
 export const PAGE_SIZE = 50;
 
+/** The routes that answer page by page. */
+type Listing = { [R in Getting]: Answer<R> extends Page<unknown> ? R : never }[Getting];
+export type Item<R extends Listing> = Answer<R> extends Page<infer Row> ? Row : never;
+
 /** A list, page by page. What was there stays to be seen while another filter is asked for. */
-export function useList<T>(path: string, params: Params = {}, options: { every?: number } = {}) {
+export function useList<R extends Listing>(route: R, ask: Input<R>, options: { every?: number } = {}) {
+  const { query } = ask as { query?: object };
   return useInfiniteQuery({
-    queryKey: [path, params],
-    queryFn: ({ signal, pageParam }) =>
-      api<Page<T>>('GET', withParams(path, { limit: PAGE_SIZE, ...params, cursor: pageParam }), undefined, signal),
+    queryKey: [pathOf(route, ask), 'pages', query ?? {}],
+    queryFn: ({ signal, pageParam: cursor }) => {
+      const page = { ...ask, query: { limit: PAGE_SIZE, ...query, cursor } };
+      return call(route, page as Input<R>, signal) as Promise<Page<Item<R>>>;
+    },
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
@@ -105,5 +120,5 @@ export function outdate(client: QueryClient, paths: readonly string[]): Promise<
 }
 
 export function useProviders() {
-  return useGet<Page<Provider>>(`${PORTAL}/identity-providers`);
+  return useGet('GET /v1/identity-providers', {});
 }

@@ -1,10 +1,9 @@
 import { Alert, Button, Group, List as Bullets, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import { api, GRANTS } from './api.js';
+import { call, GRANTS } from './api.js';
 import { Ask } from './ask.js';
 import { Icon } from './icons.js';
 import { useSend } from './queries.js';
-import type { RevokedScope } from './types.js';
 import { count, Refusal, Waiting } from './ui.js';
 
 export interface Whose {
@@ -24,7 +23,7 @@ const inWords = ({ user_id, organization_id, session_id }: Whose): string => {
 export function RevokeScope({ whose, close }: { whose: Whose; close: () => void }) {
   const [reason, setReason] = useState('');
   const ask = (dry_run: boolean, words: string) =>
-    api<RevokedScope>('POST', `${GRANTS}/revocations`, { ...whose, reason: words, dry_run });
+    call('POST /api/grants/v1/revocations', { body: { ...whose, reason: words, dry_run } });
   const preview = useSend(() => ask(true, 'preview'));
   const revoke = useSend(() => ask(false, reason.trim()), [GRANTS]);
   const { mutate: look } = preview;
@@ -110,7 +109,7 @@ export function RevokeGrants({ ids, close }: { ids: readonly string[]; close: ()
   const [reason, setReason] = useState('');
   const revoke = useSend(async () => {
     for (const id of ids)
-      await api('POST', `${GRANTS}/grants/${encodeURIComponent(id)}/revoke`, { reason: reason.trim() });
+      await call('POST /api/grants/v1/grants/{id}/revoke', { path: { id }, body: { reason: reason.trim() } });
     return ids.length;
   }, [GRANTS]);
   return (

@@ -88,6 +88,12 @@ const event = createRoute({
   validateSearch: textFilters('provider_id'),
   component: lazyRouteComponent(() => import('./pages/events.js'), 'EventPage'),
 });
+const deliveries = createRoute({
+  getParentRoute,
+  path: '/deliveries',
+  validateSearch: textFilters('stream_id', 'state'),
+  component: lazyRouteComponent(() => import('./pages/deliveries.js'), 'Deliveries'),
+});
 const setAside = createRoute({
   getParentRoute,
   path: '/set-aside',
@@ -175,6 +181,7 @@ const routeTree = root.addChildren([
   revocations,
   events,
   event,
+  deliveries,
   setAside,
   guards,
   shadow,

@@ -15,12 +15,12 @@ import {
 import { useDisclosure } from '@mantine/hooks';
 import { Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { api, GRANTS } from './api.js';
+import { call } from './api.js';
 import { useFeed, useFeedConnection, useLiveInterval } from './feed.js';
 import { Icon, type IconName } from './icons.js';
 import { ToNav } from './links.js';
 import { queryClient, useGet } from './queries.js';
-import type { GuardTrip, Page, Session, SetAside } from './types.js';
+import type { Session } from './types.js';
 import { Light } from './ui.js';
 
 interface Place {
@@ -33,8 +33,8 @@ interface Place {
 
 function usePlaces(): { group: string; places: Place[] }[] {
   const every = useLiveInterval() * 2;
-  const paused = useGet<Page<GuardTrip>>(`${GRANTS}/guard-trips?status=paused`, { every });
-  const aside = useGet<Page<SetAside>>(`${GRANTS}/set-aside?status=waiting&limit=100`, { every });
+  const paused = useGet('GET /api/grants/v1/guard-trips', { query: { status: 'paused' } }, { every });
+  const aside = useGet('GET /api/grants/v1/set-aside', { query: { status: 'waiting', limit: 100 } }, { every });
   return [
     {
       group: 'Now',
@@ -56,6 +56,7 @@ function usePlaces(): { group: string; places: Place[] }[] {
       group: 'Signals',
       places: [
         { to: '/events', label: 'Events', icon: 'inbox' },
+        { to: '/deliveries', label: 'Deliveries', icon: 'send' },
         { to: '/set-aside', label: 'Set aside', icon: 'archive', waiting: aside.data?.data.length ?? 0 },
         { to: '/guards', label: 'Guards', icon: 'shield', waiting: paused.data?.data.length ?? 0 },
         { to: '/shadow', label: 'Shadow', icon: 'eye' },
@@ -158,7 +159,7 @@ function FeedLight() {
 }
 
 async function signOut(): Promise<void> {
-  await api('POST', '/auth/session/sign-out').catch(() => undefined);
+  await call('POST /auth/session/sign-out', {}).catch(() => undefined);
   queryClient.clear();
   location.assign('/');
 }
@@ -167,7 +168,7 @@ async function signOut(): Promise<void> {
 export function Shell({ session }: { session: Session }) {
   const [opened, { toggle, close }] = useDisclosure();
   const isPerson = session.role === 'person';
-  useFeedConnection(!isPerson);
+  useFeedConnection();
   // A page begins at its top, for eyes and for screen readers.
   const path = useRouterState({ select: ({ location }) => location.pathname });
   useEffect(() => {
@@ -201,7 +202,7 @@ export function Shell({ session }: { session: Session }) {
             </Text>
           </Group>
           <Group gap="sm" wrap="nowrap">
-            {!isPerson && <FeedLight />}
+            <FeedLight />
             <ColorScheme />
             <Tooltip label={`Signed in as ${session.name} (${session.role})`} withArrow>
               <Group gap={6} wrap="nowrap" visibleFrom="xs">

@@ -1,4 +1,4 @@
-import type { GrantsApi, PortalApi, TokenVerificationApi } from './api-types.js';
+import type { GrantsApi, PortalApi, SignalsApi, TokenVerificationApi } from './api-types.js';
 
 /** Names for what the services answer; what is in it comes from their OpenAPI documents (`npm run api`). */
 
@@ -38,8 +38,9 @@ export type ShadowRevocation = Listed<GrantsApi['listShadowRevocations']>;
 export type Reconciliation = Answer<GrantsApi['getReconciliation']>;
 export type Difference = Listed<GrantsApi['listDifferences']>;
 
-/** A row of the audit of grants, or of the portal's own. */
-export type Audit = Partial<Listed<GrantsApi['listAudit']>> & Listed<PortalApi['listChanges']>;
+/** A row of the audit of access, and of that of settings. */
+export type Audit = Listed<GrantsApi['listAudit']>;
+export type Change = Listed<PortalApi['listChanges']>;
 
 export type Session = Answer<PortalApi['getSession']>;
 export type Role = Session['role'];
@@ -51,6 +52,7 @@ export type WebhookSecret = Webhook['secrets'][number];
 export type RemapPreview = Answer<PortalApi['previewClaimMappings']>;
 export type ApiKey = Listed<PortalApi['listApiKeys']>;
 export type RoleAssignment = Listed<PortalApi['listRoleAssignments']>;
+export type CanaryAnswer = Answer<GrantsApi['getCanary']>;
 export type HealthAnswer = Answer<PortalApi['healthOfServices']>;
 export type ServiceHealth = HealthAnswer['services'][number];
 /** Memberships, sessions and grants are as grants has them. */
@@ -64,6 +66,9 @@ export type MyAccess = Omit<Answer<PortalApi['getMyAccess']>, 'memberships' | 's
 export type ReceiptAnswer = Answer<PortalApi['getReceipt']>;
 export type OpenReceipt = Extract<ReceiptAnswer['receipt'], { standing: 'open' }>;
 export type VoidReceipt = Extract<ReceiptAnswer['receipt'], { standing: 'void' }>;
+
+export type Stream = Listed<SignalsApi['listStreams']>;
+export type Delivery = Listed<SignalsApi['listDeliveries']>;
 
 export type Verdict = Answer<TokenVerificationApi['verifyToken']>;
 

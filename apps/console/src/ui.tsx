@@ -16,7 +16,7 @@ import {
 } from '@mantine/core';
 import type { UseInfiniteQueryResult, InfiniteData, UseQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useSyncExternalStore } from 'react';
-import { isAbsent, sentence } from './api.js';
+import { isAbsent, isNotInstalled, sentence } from './api.js';
 import { Icon, type IconName } from './icons.js';
 import { To } from './links.js';
 import { useProviders } from './queries.js';
@@ -92,6 +92,13 @@ export function Empty({ icon = 'check', title, children }: { icon?: IconName; ti
 }
 
 export function Failed({ error, again }: { error: unknown; again?: () => unknown }) {
+  if (isNotInstalled(error)) {
+    return (
+      <Empty icon="plug" title="Not part of this installation">
+        {error.sentence}
+      </Empty>
+    );
+  }
   if (isAbsent(error)) {
     return (
       <Empty icon="clock" title="Not part of this installation yet">
@@ -186,7 +193,7 @@ export function Table<T>({
                   data-none={content === '—' || content === null}
                   className={narrow ? 'narrow' : undefined}
                 >
-                  {content}
+                  <div>{content}</div>
                 </td>
               );
             })}
@@ -249,6 +256,10 @@ export function List<T>({
 const COLOR: Record<string, string> = {
   active: 'teal',
   applied: 'indigo',
+  enabled: 'teal',
+  delivered: 'teal',
+  refused: 'red',
+  disabled: 'gray',
   complete: 'teal',
   ready: 'teal',
   confirmed: 'red',

@@ -6,8 +6,13 @@ import type { Document } from './document.js';
 import { referenceOf } from './reference.js';
 import { typesOf } from './typescript.js';
 
-/** Whose answers the console reads. */
-const OF_CONSOLE = ['grants', 'token-verification', 'portal'];
+/** Whom the console asks, and at which prefix of the portal. */
+const OF_CONSOLE: Readonly<Record<string, string>> = {
+  grants: '/api/grants',
+  'token-verification': '/api/token-verification',
+  signals: '/api/signals',
+  portal: '',
+};
 
 /**
  * Everything that is generated from the services' own OpenAPI documents, and from what is said of the topics: path → content,
@@ -20,7 +25,11 @@ export async function generated(
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const { name, document } of services) files.set(`docs/api/${name}.md`, referenceOf(document));
-  files.set('apps/console/src/api-types.ts', typesOf(services.filter(({ name }) => OF_CONSOLE.includes(name))));
+  const reached = services.flatMap(({ name, document }) => {
+    const prefix = OF_CONSOLE[name];
+    return prefix === undefined ? [] : [{ name, document, prefix }];
+  });
+  files.set('apps/console/src/api-types.ts', typesOf(reached));
   files.set('docs/events/asyncapi.yaml', stringify(asyncApi((kind) => `./schemas/${nameOf(kind)}.json`)));
   for (const kind of RECORD_KINDS) {
     files.set(`docs/events/schemas/${nameOf(kind)}.json`, JSON.stringify(recordSchema(kind)));

@@ -58,8 +58,18 @@ export function answerOf({ responses }: Described): string {
   return either(types.length > 0 ? types : ['void']);
 }
 
-/** One interface a service: by operation id what is asked with and what is answered. */
-export function typesOf(services: readonly { name: string; document: Document }[]): string {
+/** A service as the console reaches it: its paths begin with `prefix` there. */
+export interface Reached {
+  name: string;
+  document: Document;
+  prefix: string;
+}
+
+/**
+ * One interface a service: by operation id what is asked with and what is answered; and `Routes`, the same by method and path.
+ * Behind a prefix only what is below `/v1` is reached.
+ */
+export function typesOf(services: readonly Reached[]): string {
   const interfaces = services.map(({ name, document }) => {
     const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => {
@@ -75,7 +85,21 @@ export function typesOf(services: readonly { name: string; document: Document }[
     );
     return `/** The API of ${name}. */\nexport interface ${interfaceName(name)} {\n${operations.join(';\n')}\n}`;
   });
-  return `// Generated from the OpenAPI documents of the services by \`npm run api\`; not to be edited.\n\n${interfaces.join('\n\n')}\n`;
+  return `// Generated from the OpenAPI documents of the services by \`npm run api\`; not to be edited.\n\n${interfaces.join('\n\n')}\n\n${routesOf(services)}\n`;
+}
+
+function routesOf(services: readonly Reached[]): string {
+  const routes = services.flatMap(({ name, document, prefix }) =>
+    Object.entries(document.paths)
+      .filter(([path]) => prefix === '' || path.startsWith('/v1/'))
+      .flatMap(([path, methods]) =>
+        Object.entries(methods).map(
+          ([method, { operationId }]) =>
+            `'${method.toUpperCase()} ${prefix}${path}': ${interfaceName(name)}['${operationId}']`,
+        ),
+      ),
+  );
+  return `/** Every operation, by its method and its path at the portal. */\nexport interface Routes {\n${routes.join(';\n')}\n}`;
 }
 
 const parameterOf = ({ name, required, schema }: Described['parameters'][number]): string =>

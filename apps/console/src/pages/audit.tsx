@@ -1,8 +1,7 @@
 import { Group, SegmentedControl } from '@mantine/core';
-import { GRANTS, PORTAL } from '../api.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { useList } from '../queries.js';
-import type { Audit } from '../types.js';
+import type { Audit, Change } from '../types.js';
 import { type Column, Empty, EventLink, Id, List, PageHead, ProviderName, When } from '../ui.js';
 
 export const AUDIT_COLUMNS: Column<Audit>[] = [
@@ -31,7 +30,7 @@ export const AUDIT_COLUMNS: Column<Audit>[] = [
   },
 ];
 
-const CHANGE_COLUMNS: Column<Audit>[] = [
+const CHANGE_COLUMNS: Column<Change>[] = [
   { title: 'When', cell: ({ at }) => <When at={at} />, narrow: true },
   { title: 'What', cell: ({ action }) => <b>{action.replaceAll('_', ' ')}</b> },
   { title: 'Provider', cell: ({ provider_id }) => (provider_id ? <ProviderName id={provider_id} /> : '—') },
@@ -73,7 +72,7 @@ export function AuditPage() {
 
 function OfAccess() {
   const [{ subject, source_event_id, provider_id }] = useFilters();
-  const list = useList<Audit>(`${GRANTS}/audit`, { subject, source_event_id, provider_id });
+  const list = useList('GET /api/grants/v1/audit', { query: { subject, source_event_id, provider_id } });
   return (
     <List
       list={list}
@@ -87,7 +86,7 @@ function OfAccess() {
 
 function OfSettings() {
   const [{ provider_id }] = useFilters();
-  const list = useList<Audit>(`${PORTAL}/audit`, { provider_id });
+  const list = useList('GET /v1/audit', { query: { provider_id } });
   return (
     <List
       list={list}

@@ -1,10 +1,10 @@
 import { Group, List as Bullets, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { Icon } from '../icons.js';
-import { GRANTS } from '../api.js';
 import { To } from '../links.js';
 import { useGet } from '../queries.js';
-import type { Completeness, Page, Provider, User } from '../types.js';
+import { meaningOf } from '../reasons.js';
+import type { Provider } from '../types.js';
 import { When } from '../ui.js';
 import { useLastEvent, useWebhook } from './webhook.js';
 
@@ -23,10 +23,14 @@ interface Check {
 export function useChecks(provider: Provider): Check[] {
   const webhook = useWebhook(provider);
   const last = useLastEvent(provider);
-  const seen = useGet<Page<User>>(`${GRANTS}/users?limit=20&provider_id=${encodeURIComponent(provider.id)}`, {
-    every: 5_000,
-  });
-  const completeness = useGet<{ data: Completeness[] }>(`${GRANTS}/completeness`, { every: 10_000 });
+  const seen = useGet('GET /api/grants/v1/users', { query: { limit: 20, provider_id: provider.id } }, { every: 5_000 });
+  const revoked = useGet(
+    'GET /api/grants/v1/revocations',
+    { query: { limit: 20, provider_id: provider.id } },
+    { every: 5_000 },
+  );
+  const ended = revoked.data?.data.find(({ reason, source_event_id }) => reason !== null && source_event_id !== null);
+  const completeness = useGet('GET /api/grants/v1/completeness', {}, { every: 10_000 });
   const mine = completeness.data?.data.find(({ provider_id }) => provider_id === provider.id);
   return [
     {
@@ -62,10 +66,33 @@ export function useChecks(provider: Provider): Check[] {
       todo: 'Paste a token of a test user at “Verify a token”: it says whether the keys, the issuer and the claims are right.',
     },
     {
+      name: 'A revocation went all the way',
+      done: revoked.data && ended !== undefined,
+      proof: ended?.reason && (
+        <>
+          {meaningOf(ended.reason).title}, <When at={ended.announced_at} />: an event of WorkOS ended access, and
+          downstream services were told.
+        </>
+      ),
+      todo: 'Delete a test user in WorkOS, or deactivate their membership: within a second their access ends, and this turns green.',
+    },
+    {
       name: 'The API key is here',
       done: provider.api_key_set,
       proof: 'Lost webhooks are found with the Events API.',
       todo: 'Without it a webhook that WorkOS could not deliver is never missed.',
+      step: 'sign-in',
+      optional: true,
+    },
+    {
+      name: 'Somebody has signed in with AuthKit',
+      done: provider.last_sign_in_at !== null,
+      proof: (
+        <>
+          The last time <When at={provider.last_sign_in_at} />: redirect URI, client ID and API key are right.
+        </>
+      ),
+      todo: 'Sign out here, and in again with this provider. That tries the redirect URI, the client ID and the API key.',
       step: 'sign-in',
       optional: true,
     },

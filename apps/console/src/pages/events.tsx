@@ -1,11 +1,10 @@
 import { Group, Paper } from '@mantine/core';
 import { useParams, useSearch } from '@tanstack/react-router';
-import { GRANTS, withParams } from '../api.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { useGet, useList } from '../queries.js';
 import { outcomeMeans } from '../reasons.js';
-import type { Audit, WorkOSEvent } from '../types.js';
+import type { WorkOSEvent } from '../types.js';
 import {
   Answered,
   type Column,
@@ -42,9 +41,9 @@ function took({ received_at, applied_at }: WorkOSEvent): string {
 
 export function Events() {
   const [{ user_id, organization_id, type, provider_id }] = useFilters();
-  const list = useList<WorkOSEvent>(
-    `${GRANTS}/events`,
-    { user_id, organization_id, type, provider_id },
+  const list = useList(
+    'GET /api/grants/v1/events',
+    { query: { user_id, organization_id, type, provider_id } },
     { every: useLiveInterval() },
   );
   return (
@@ -79,8 +78,8 @@ export function Events() {
 export function EventPage() {
   const { eventId } = useParams({ from: '/events/$eventId' });
   const { provider_id } = useSearch({ from: '/events/$eventId' });
-  const event = useGet<WorkOSEvent>(withParams(`${GRANTS}/events/${encodeURIComponent(eventId)}`, { provider_id }));
-  const audit = useList<Audit>(`${GRANTS}/audit`, { source_event_id: eventId });
+  const event = useGet('GET /api/grants/v1/events/{id}', { path: { id: eventId }, query: { provider_id } });
+  const audit = useList('GET /api/grants/v1/audit', { query: { source_event_id: eventId } });
   return (
     <>
       <PageHead title={event.data?.type ?? 'Event'} lead={<Id id={eventId}>{eventId}</Id>} />

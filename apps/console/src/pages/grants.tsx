@@ -1,7 +1,6 @@
 import { Button, Checkbox, Group, Paper, Text } from '@mantine/core';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
-import { GRANTS } from '../api.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
@@ -61,9 +60,9 @@ export const GRANT_COLUMNS: Column<Grant>[] = [
 export function Grants() {
   const [filters] = useFilters();
   const { user_id, organization_id, session_id, resource, status, provider_id } = filters;
-  const list = useList<Grant>(
-    `${GRANTS}/grants`,
-    { user_id, organization_id, session_id, resource, status, provider_id },
+  const list = useList(
+    'GET /api/grants/v1/grants',
+    { query: { user_id, organization_id, session_id, resource, status, provider_id } },
     { every: useLiveInterval() },
   );
   const mayChange = useSession().data?.role === 'administrator';
@@ -180,7 +179,7 @@ export function Grants() {
 
 export function GrantPage() {
   const { grantId } = useParams({ from: '/grants/$grantId' });
-  const grant = useGet<Grant>(`${GRANTS}/grants/${encodeURIComponent(grantId)}`, { every: useLiveInterval() });
+  const grant = useGet('GET /api/grants/v1/grants/{id}', { path: { id: grantId } }, { every: useLiveInterval() });
   const mayChange = useSession().data?.role === 'administrator';
   const [revoking, setRevoking] = useState(false);
   return (

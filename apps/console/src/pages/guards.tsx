@@ -1,6 +1,6 @@
 import { Button, Group, Text, Textarea } from '@mantine/core';
 import { useState } from 'react';
-import { api, GRANTS } from '../api.js';
+import { call, GRANTS } from '../api.js';
 import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, ProviderChoice, useFilters } from '../filters.js';
@@ -12,7 +12,11 @@ type Decision = 'confirm' | 'undo';
 
 export function Guards() {
   const [{ status, provider_id }] = useFilters();
-  const list = useList<GuardTrip>(`${GRANTS}/guard-trips`, { status, provider_id }, { every: useLiveInterval() });
+  const list = useList(
+    'GET /api/grants/v1/guard-trips',
+    { query: { status, provider_id } },
+    { every: useLiveInterval() },
+  );
   const mayChange = useSession().data?.role === 'administrator';
   const [deciding, setDeciding] = useState<{ trip: GuardTrip; decision: Decision }>();
   const columns: Column<GuardTrip>[] = [
@@ -108,7 +112,8 @@ function Decide({ trip, decision, close }: { trip: GuardTrip; decision: Decision
   const [note, setNote] = useState('');
   const { title, text, button } = WORDS[decision];
   const decide = useSend(
-    () => api('POST', `${GRANTS}/guard-trips/${encodeURIComponent(trip.id)}/${decision}`, { note: note.trim() }),
+    () =>
+      call(`POST /api/grants/v1/guard-trips/{id}/${decision}`, { path: { id: trip.id }, body: { note: note.trim() } }),
     [GRANTS],
   );
   return (

@@ -1,9 +1,9 @@
-import { Group, Paper, SimpleGrid, Text } from '@mantine/core';
+import { Alert, Group, Paper, SimpleGrid, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { GRANTS } from '../api.js';
 import { Chart } from '../chart.js';
+import { Icon, type IconName } from '../icons.js';
 import { useGet, useProviders } from '../queries.js';
-import type { Completeness, HealthAnswer, MissedWebhook, Page, Provider, ServiceHealth } from '../types.js';
+import type { CanaryAnswer, HealthAnswer, Provider, ServiceHealth } from '../types.js';
 import {
   Answered,
   type Column,
@@ -22,7 +22,7 @@ import {
 import { useLastEvent, useWebhook } from './webhook.js';
 
 export function Health() {
-  const health = useGet<HealthAnswer>('/api/health', { every: 5_000 });
+  const health = useGet('GET /api/health', {}, { every: 5_000 });
   const providers = useProviders().data?.data ?? [];
   return (
     <>
@@ -33,11 +33,12 @@ export function Health() {
       <Answered query={health}>
         {(data) => (
           <>
-            <SimpleGrid cols={{ base: 1, md: 3 }} spacing="sm">
+            <SimpleGrid cols={{ base: 1, md: 2 }} spacing="sm">
               {data.services.map((service) => (
                 <Service key={service.name} service={service} />
               ))}
             </SimpleGrid>
+            <Canary />
             <Charts of={data} />
           </>
         )}
@@ -175,8 +176,66 @@ function Charts({ of }: { of: HealthAnswer }) {
   );
 }
 
+const CANARY: Record<CanaryAnswer['status'], { color: string; icon: IconName; title: string }> = {
+  refused: { color: 'teal', icon: 'check', title: 'Revocation is seen to work, end to end' },
+  failing: { color: 'red', icon: 'alert', title: 'The last synthetic revocation did not come through' },
+  unknown: { color: 'yellow', icon: 'alert', title: 'None came through lately: whether revocation works is not known' },
+  not_configured: { color: 'gray', icon: 'dot', title: 'No synthetic revocation is sent' },
+};
+
+/** A membership of nobody ends, again and again: from the webhook to the moment from which its token is refused. */
+function Canary() {
+  const canary = useGet('GET /api/grants/v1/canary', {}, { every: 10_000 });
+  return (
+    <Section title="A synthetic revocation, through everything">
+      <Answered query={canary}>
+        {({ status, last, last_hour }) => {
+          const { color, icon, title } = CANARY[status];
+          return (
+            <Alert color={color} icon={<Icon name={icon} />} title={title} data-canary={status}>
+              {status === 'not_configured' ? (
+                <Text size="sm">
+                  With WEBHOOK_INGRESS_URL and TOKEN_VERIFICATION_URL grants sends one each minute, from the webhook to
+                  the refusal.
+                </Text>
+              ) : (
+                <dl className="facts">
+                  <dt>Last one</dt>
+                  <dd>
+                    {last ? (
+                      <>
+                        <When at={last.at} />
+                        {last.refused_ms !== null && (
+                          <>
+                            : refused <b>{ms(last.refused_ms)}</b> after its webhook
+                          </>
+                        )}
+                        {last.problem && `: ${last.problem}`}
+                      </>
+                    ) : (
+                      'none yet'
+                    )}
+                  </dd>
+                  <dt>Last hour</dt>
+                  <dd>
+                    {count(last_hour.runs)} sent
+                    {last_hour.failed > 0 && <b>, {count(last_hour.failed)} failed</b>}
+                    {last_hour.p50_ms !== null && `; half within ${ms(last_hour.p50_ms)}`}
+                    {last_hour.p99_ms !== null && `, 99 % within ${ms(last_hour.p99_ms)}`}
+                    {last_hour.worst_ms !== null && `, the slowest ${ms(last_hour.worst_ms)}`}
+                  </dd>
+                </dl>
+              )}
+            </Alert>
+          );
+        }}
+      </Answered>
+    </Section>
+  );
+}
+
 function Signals({ providers }: { providers: Provider[] }) {
-  const completeness = useGet<{ data: Completeness[] }>(`${GRANTS}/completeness`, { every: 10_000 });
+  const completeness = useGet('GET /api/grants/v1/completeness', {}, { every: 10_000 });
   const of = (id: string) => completeness.data?.data.find(({ provider_id }) => provider_id === id);
   const columns: Column<Provider>[] = [
     { title: 'Provider', cell: ({ id }) => <ProviderName id={id} /> },
@@ -212,7 +271,7 @@ function LastWebhook({ provider }: { provider: Provider }) {
 }
 
 function Missed() {
-  const missed = useGet<Page<MissedWebhook>>(`${GRANTS}/missed-webhooks?limit=20`, { every: 30_000 });
+  const missed = useGet('GET /api/grants/v1/missed-webhooks', { query: { limit: 20 } }, { every: 30_000 });
   if (!missed.data || missed.data.data.length === 0) return null;
   return (
     <Section title="Webhooks that did not come in time">

@@ -1,11 +1,11 @@
 import { Badge, Chip, Group, Paper, SimpleGrid, Stack, Text } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
-import { GRANTS, PORTAL } from '../api.js';
+import { PORTAL } from '../api.js';
 import { useFeed, useLiveInterval } from '../feed.js';
 import { Icon, type IconName } from '../icons.js';
 import { To, ToButton } from '../links.js';
 import { useGet, useList, useProviders, useSession } from '../queries.js';
-import type { FeedItem, FeedKind, Page, Provider, WorkOSEvent } from '../types.js';
+import type { FeedItem, FeedKind, Provider } from '../types.js';
 import { Clock, Empty, EventLink, Loading, ms, PageHead, ProviderName, Reason, Status, UserLink, When } from '../ui.js';
 import { Me } from './me.js';
 
@@ -166,7 +166,7 @@ function Sentence({ item }: { item: FeedItem }) {
 
 /** Without the feed: the newest events, asked for every few seconds. */
 function Lately() {
-  const events = useList<WorkOSEvent>(`${GRANTS}/events`, {}, { every: useLiveInterval() });
+  const events = useList('GET /api/grants/v1/events', {}, { every: useLiveInterval() });
   const rows = events.data?.pages[0]?.data;
   if (!rows) return <Loading />;
   if (rows.length === 0) return <Empty icon="activity" title="No event has come in yet" />;
@@ -191,11 +191,9 @@ function Lately() {
 
 function Tiles({ providers }: { providers: Provider[] }) {
   const every = useLiveInterval();
-  const last = useGet<Page<WorkOSEvent>>(`${GRANTS}/events?limit=1`, { every });
-  const revoked = useGet<Page<{ announced_at: string; reason: string | null }>>(`${GRANTS}/revocations?limit=1`, {
-    every,
-  });
-  const aside = useGet<Page<unknown>>(`${GRANTS}/set-aside?status=waiting&limit=100`);
+  const last = useGet('GET /api/grants/v1/events', { query: { limit: 1 } }, { every });
+  const revoked = useGet('GET /api/grants/v1/revocations', { query: { limit: 1 } }, { every });
+  const aside = useGet('GET /api/grants/v1/set-aside', { query: { status: 'waiting', limit: 100 } });
   const waiting = aside.data?.data.length ?? 0;
   return (
     <SimpleGrid cols={{ base: 2, md: 4 }} mb="lg" spacing="sm">

@@ -1,22 +1,23 @@
 import { Alert, Button, Group, Paper, Text } from '@mantine/core';
 import { useState } from 'react';
-import { api } from '../api.js';
+import { call } from '../api.js';
 import { Ask } from '../ask.js';
-import { useLiveInterval } from '../feed.js';
+import { useFeed } from '../feed.js';
 import { Icon } from '../icons.js';
 import { useGet, useSend } from '../queries.js';
 import type { Grant, Membership, MyAccess } from '../types.js';
-import { Answered, type Column, Empty, Id, PageHead, Reason, Section, Status, Table, When } from '../ui.js';
+import { Answered, type Column, Empty, Id, PageHead, Reason, scopeWords, Section, Status, Table, When } from '../ui.js';
 
 type OwnSession = MyAccess['sessions'][number];
 
 /** What somebody has access to themselves; they may give it back, and nothing more. */
 export function Me() {
-  const me = useGet<MyAccess>('/api/me', { every: useLiveInterval() });
+  // Of what befalls a whole organization the feed does not tell each of its people.
+  const me = useGet('GET /api/me', {}, { every: 3_000 });
   return (
     <>
       <PageHead title="My access" lead="What you may open, where you are signed in, and what has ended and why." />
-      <Answered query={me}>{(mine) => <Mine mine={mine} />}</Answered>
+      <Answered query={me}>{(mine) => <Mine mine={mine as MyAccess} />}</Answered>
     </>
   );
 }
@@ -124,14 +125,46 @@ function Mine({ mine }: { mine: MyAccess }) {
           )}
         </Paper>
       </Section>
+      <Lately />
       {ending && <EndSession session={ending} close={() => setEnding(undefined)} />}
       {giving && <GiveBack grant={giving} close={() => setGiving(undefined)} />}
     </>
   );
 }
 
+/** Of the feed, which tells a person of themselves alone. */
+function Lately() {
+  const { items } = useFeed();
+  const told = items.filter(({ kind }) => kind === 'revoked' || kind === 'refused');
+  if (told.length === 0) return null;
+  return (
+    <Section title="Lately">
+      <Paper>
+        <Table
+          label="What happened lately"
+          rows={told}
+          keyOf={({ key }) => key}
+          columns={[
+            { title: 'When', cell: ({ at }) => <When at={at} />, narrow: true },
+            {
+              title: 'What',
+              cell: ({ kind, scope, reason }) =>
+                kind === 'refused'
+                  ? 'A token of yours was refused'
+                  : reason
+                    ? `Access ended: ${scopeWords(scope ?? '')}`
+                    : `Opened again: ${scopeWords(scope ?? '')}`,
+            },
+            { title: 'Why', cell: ({ reason }) => (reason ? <Reason code={reason} /> : '—') },
+          ]}
+        />
+      </Paper>
+    </Section>
+  );
+}
+
 function GiveBack({ grant, close }: { grant: Grant; close: () => void }) {
-  const give = useSend(() => api('POST', `/api/me/grants/${encodeURIComponent(grant.id)}/revoke`), ['/api/me']);
+  const give = useSend(() => call('POST /api/me/grants/{id}/revoke', { path: { id: grant.id } }), ['/api/me']);
   return (
     <Ask title={`Give back ${grant.resource}`} button="Give back" send={give} close={close}>
       <Text size="sm">This ends at once and for good. Whoever granted it to you can grant it anew.</Text>
@@ -141,7 +174,7 @@ function GiveBack({ grant, close }: { grant: Grant; close: () => void }) {
 
 function EndSession({ session, close }: { session: OwnSession; close: () => void }) {
   const end = useSend(
-    () => api('POST', `/api/me/sessions/${encodeURIComponent(session.id)}/revoke`),
+    () => call('POST /api/me/sessions/{id}/revoke', { path: { id: session.id } }),
     ['/api/me', '/auth/session'],
   );
   return (

@@ -1,10 +1,10 @@
 import { Alert, Button, Group, Modal, MultiSelect, Paper, Select, Stack, Text, TextInput } from '@mantine/core';
 import { type FormEvent, type ReactNode, useState } from 'react';
-import { api, ApiProblem, PORTAL } from '../api.js';
+import { ApiProblem, call, PORTAL } from '../api.js';
 import { Ask } from '../ask.js';
 import { Icon } from '../icons.js';
 import { useGet, useProviders, useSend, useSession } from '../queries.js';
-import type { ApiKey, Page, RoleAssignment } from '../types.js';
+import type { ApiKey, RoleAssignment } from '../types.js';
 import {
   Answered,
   type Column,
@@ -68,7 +68,7 @@ const Add = ({ label, onClick }: { label: string; onClick: () => void }) => (
 );
 
 function Keys({ revoke }: { revoke?: (key: ApiKey) => void }) {
-  const keys = useGet<Page<ApiKey>>(KEYS);
+  const keys = useGet('GET /v1/api-keys', {});
   const columns: Column<ApiKey>[] = [
     { title: 'Name', cell: ({ name }) => <b>{name}</b> },
     {
@@ -128,8 +128,8 @@ const KINDS = [
 ];
 
 function Roles({ mayChange }: { mayChange: boolean }) {
-  const roles = useGet<Page<RoleAssignment>>(ROLES);
-  const withdraw = useSend((id: string) => api('DELETE', `${ROLES}/${encodeURIComponent(id)}`), [ROLES]);
+  const roles = useGet('GET /v1/role-assignments', {});
+  const withdraw = useSend((id: string) => call('DELETE /v1/role-assignments/{id}', { path: { id } }), [ROLES]);
   const columns: Column<RoleAssignment>[] = [
     { title: 'Who', cell: ({ value }) => <b>{value}</b> },
     { title: 'By', cell: ({ kind }) => KINDS.find(({ value }) => value === kind)?.label ?? kind },
@@ -207,8 +207,8 @@ function Form({
 
 function NewKey({ close }: { close: () => void }) {
   const [name, setName] = useState('');
-  const [scopes, setScopes] = useState<string[]>([]);
-  const make = useSend(() => api<{ api_key: string }>('POST', KEYS, { name: name.trim(), scopes }), [KEYS]);
+  const [scopes, setScopes] = useState<ApiKey['scopes']>([]);
+  const make = useSend(() => call('POST /v1/api-keys', { body: { name: name.trim(), scopes } }), [KEYS]);
   const problem = make.error instanceof ApiProblem ? make.error : undefined;
   if (make.data) {
     return (
@@ -243,7 +243,7 @@ function NewKey({ close }: { close: () => void }) {
           { value: 'grants:write', label: 'grants:write: make, read and revoke grants; for services' },
         ]}
         value={scopes}
-        onChange={setScopes}
+        onChange={(chosen) => setScopes(chosen as ApiKey['scopes'])}
         error={problem?.field('scopes')}
         required
       />
@@ -269,15 +269,24 @@ const EXAMPLE: Record<string, string> = {
 function NewRole({ close }: { close: () => void }) {
   const providers = useProviders().data?.data ?? [];
   const [provider, setProvider] = useState<string | null>(null);
-  const [role, setRole] = useState<string | null>('auditor');
-  const [kind, setKind] = useState<string | null>('email');
+  const [role, setRole] = useState<RoleAssignment['role']>('auditor');
+  const [kind, setKind] = useState<RoleAssignment['kind']>('email');
   const [value, setValue] = useState('');
   const provider_id = provider ?? providers[0]?.id;
-  const give = useSend(() => api('POST', ROLES, { role, provider_id, kind, value: value.trim() }), [ROLES]);
+  const give = useSend(
+    () => call('POST /v1/role-assignments', { body: { role, provider_id: provider_id!, kind, value: value.trim() } }),
+    [ROLES],
+  );
   const problem = give.error instanceof ApiProblem ? give.error : undefined;
   return (
     <Form title="Give a role" close={close} send={() => give.mutate(undefined, { onSuccess: close })}>
-      <Select label="Role" data={['administrator', 'auditor']} value={role} onChange={setRole} allowDeselect={false} />
+      <Select
+        label="Role"
+        data={['administrator', 'auditor']}
+        value={role}
+        onChange={(chosen) => setRole(chosen as RoleAssignment['role'])}
+        allowDeselect={false}
+      />
       <Select
         label="Identity provider"
         data={providers.map(({ id, name }) => ({ value: id, label: name }))}
@@ -285,10 +294,16 @@ function NewRole({ close }: { close: () => void }) {
         onChange={setProvider}
         allowDeselect={false}
       />
-      <Select label="Whoever has" data={KINDS} value={kind} onChange={setKind} allowDeselect={false} />
+      <Select
+        label="Whoever has"
+        data={KINDS}
+        value={kind}
+        onChange={(chosen) => setKind(chosen as RoleAssignment['kind'])}
+        allowDeselect={false}
+      />
       <TextInput
         label="Which one"
-        placeholder={EXAMPLE[kind ?? '']}
+        placeholder={EXAMPLE[kind]}
         value={value}
         onChange={({ currentTarget }) => setValue(currentTarget.value)}
         error={problem?.field('value')}
@@ -309,7 +324,7 @@ function NewRole({ close }: { close: () => void }) {
 }
 
 function RevokeKey({ apiKey, close }: { apiKey: ApiKey; close: () => void }) {
-  const revoke = useSend(() => api('DELETE', `${KEYS}/${encodeURIComponent(apiKey.id)}`), [KEYS]);
+  const revoke = useSend(() => call('DELETE /v1/api-keys/{id}', { path: { id: apiKey.id } }), [KEYS]);
   return (
     <Ask title={`Revoke the key of ${apiKey.name}`} button="Revoke" send={revoke} close={close}>
       <Text size="sm">Whoever uses it is refused from now on, and the sessions that began with it end.</Text>

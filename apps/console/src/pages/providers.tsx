@@ -13,7 +13,7 @@ import {
 } from '@mantine/core';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
-import { api, ApiProblem, PORTAL } from '../api.js';
+import { ApiProblem, call, PORTAL } from '../api.js';
 import { Ask } from '../ask.js';
 import { Icon } from '../icons.js';
 import { To, ToButton } from '../links.js';
@@ -88,7 +88,7 @@ export function Providers() {
 
 export function ProviderPage() {
   const { providerId } = useParams({ from: '/providers/$providerId' });
-  const provider = useGet<Provider>(`${PORTAL}/identity-providers/${encodeURIComponent(providerId)}`, { every: 5_000 });
+  const provider = useGet('GET /v1/identity-providers/{id}', { path: { id: providerId } }, { every: 5_000 });
   return <Answered query={provider}>{(data) => <Details provider={data} />}</Answered>;
 }
 
@@ -225,13 +225,19 @@ function Settings({ provider }: { provider: Provider }) {
 /** Another group claim moves everybody’s tokens, so whom that affects is said first. */
 function GroupClaim({ provider, close }: { provider: Provider; close: () => void }) {
   const confirmed = provider.claim_mappings.organization_id;
-  const path = `${PORTAL}/identity-providers/${encodeURIComponent(provider.id)}`;
+  const path = { id: provider.id };
   const [claim, setClaim] = useState(confirmed);
   const [understood, setUnderstood] = useState('');
   const wanted = { claim_mappings: { organization_id: claim.trim() } };
-  const preview = useSend(() => api<RemapPreview>('POST', `${path}/claim-mappings/preview`, wanted));
+  const preview = useSend(() =>
+    call('POST /v1/identity-providers/{id}/claim-mappings/preview', { path, body: wanted }),
+  );
   const change = useSend(
-    () => api('PATCH', path, { ...wanted, confirm_claim_mappings: true, confirm_remap: true }),
+    () =>
+      call('PATCH /v1/identity-providers/{id}', {
+        path,
+        body: { ...wanted, confirm_claim_mappings: true, confirm_remap: true },
+      }),
     [`${PORTAL}/identity-providers`],
   );
   const isOther = claim.trim() !== '' && claim.trim() !== confirmed;
@@ -341,8 +347,9 @@ function GuardLimits({ provider, close }: { provider: Provider; close: () => voi
       ...(share === '' ? {} : { max_share: Number(share) / 100 }),
       ...(seconds === '' ? {} : { window_seconds: Number(seconds) }),
     };
-    return api('PATCH', `${PORTAL}/identity-providers/${encodeURIComponent(provider.id)}`, {
-      guard: Object.keys(limits).length > 0 ? limits : null,
+    return call('PATCH /v1/identity-providers/{id}', {
+      path: { id: provider.id },
+      body: { guard: Object.keys(limits).length > 0 ? limits : null },
     });
   }, [`${PORTAL}/identity-providers`]);
   const problem = keep.error instanceof ApiProblem ? keep.error : undefined;
@@ -401,10 +408,7 @@ function GuardLimits({ provider, close }: { provider: Provider; close: () => voi
 function Delete({ provider, close }: { provider: Provider; close: () => void }) {
   const navigate = useNavigate();
   const [typed, setTyped] = useState('');
-  const remove = useSend(
-    () => api('DELETE', `${PORTAL}/identity-providers/${encodeURIComponent(provider.id)}`),
-    [PORTAL],
-  );
+  const remove = useSend(() => call('DELETE /v1/identity-providers/{id}', { path: { id: provider.id } }), [PORTAL]);
   return (
     <Ask
       title={`Delete ${provider.name}`}

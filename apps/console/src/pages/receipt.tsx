@@ -1,13 +1,12 @@
 import { Alert, Button, Group, Paper, Select, Stack, Text } from '@mantine/core';
 import { useParams } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { GRANTS, PORTAL, withParams } from '../api.js';
 import { useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
 import { To } from '../links.js';
 import { useGet } from '../queries.js';
 import { meaningOf } from '../reasons.js';
-import type { OpenReceipt, ReceiptAnswer, UserDetails, VoidReceipt } from '../types.js';
+import type { OpenReceipt, ReceiptAnswer, VoidReceipt } from '../types.js';
 import { Answered, type Column, count, PageHead, Section, Table } from '../ui.js';
 import { nameOf } from './users.js';
 
@@ -15,9 +14,9 @@ import { nameOf } from './users.js';
 export function ReceiptPage() {
   const { userId } = useParams({ from: '/users/$userId/receipt' });
   const [{ provider_id, organization_id }, change] = useFilters();
-  const of = { provider_id, organization_id };
-  const user = useGet<UserDetails>(withParams(`${GRANTS}/users/${encodeURIComponent(userId)}`, { provider_id }));
-  const receipt = useGet<ReceiptAnswer>(withParams(`${PORTAL}/users/${encodeURIComponent(userId)}/receipt`, of));
+  const path = { id: userId };
+  const user = useGet('GET /api/grants/v1/users/{id}', { path, query: { provider_id } });
+  const receipt = useGet('GET /v1/users/{id}/receipt', { path, query: { provider_id, organization_id } });
   const organizations = user.data?.memberships ?? [];
   const name = user.data ? nameOf(user.data) : undefined;
   return (

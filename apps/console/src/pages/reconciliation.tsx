@@ -1,7 +1,7 @@
 import { Alert, Button, Checkbox, Group, Modal, Select, SimpleGrid, Stack } from '@mantine/core';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
-import { api, GRANTS } from '../api.js';
+import { call, GRANTS } from '../api.js';
 import { Choice, ProviderChoice, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
 import { To } from '../links.js';
@@ -51,7 +51,11 @@ const COLUMNS: Column<Reconciliation>[] = [
 
 export function Reconciliations() {
   const [{ provider_id, status }] = useFilters();
-  const list = useList<Reconciliation>(RUNS, { provider_id, status }, { every: WATCH_MS * 2 });
+  const list = useList(
+    'GET /api/grants/v1/reconciliations',
+    { query: { provider_id, status } },
+    { every: WATCH_MS * 2 },
+  );
   const mayChange = useSession().data?.role === 'administrator';
   const [starting, setStarting] = useState(false);
   return (
@@ -97,7 +101,10 @@ function Start({ close }: { close: () => void }) {
   const [provider, setProvider] = useState<string | null>(null);
   const [repair, setRepair] = useState(false);
   const provider_id = provider ?? providers[0]?.id;
-  const start = useSend(() => api<{ id: string }>('POST', RUNS, { provider_id, dry_run: !repair }), [RUNS]);
+  const start = useSend(
+    () => call('POST /api/grants/v1/reconciliations', { body: { provider_id: provider_id!, dry_run: !repair } }),
+    [RUNS],
+  );
   return (
     <Modal opened onClose={close} title="Compare with WorkOS">
       <form
@@ -144,10 +151,10 @@ function Start({ close }: { close: () => void }) {
 
 export function ReconciliationPage() {
   const { runId } = useParams({ from: '/reconciliations/$runId' });
-  const path = `${RUNS}/${encodeURIComponent(runId)}`;
-  const run = useGet<Reconciliation>(path, { every: WATCH_MS });
+  const path = { id: runId };
+  const run = useGet('GET /api/grants/v1/reconciliations/{id}', { path }, { every: WATCH_MS });
   const mayChange = useSession().data?.role === 'administrator';
-  const cancel = useSend(() => api('POST', `${path}/cancel`), [RUNS]);
+  const cancel = useSend(() => call('POST /api/grants/v1/reconciliations/{id}/cancel', { path }), [RUNS]);
   return (
     <>
       <PageHead
@@ -164,7 +171,7 @@ export function ReconciliationPage() {
       <Refusal error={cancel.error} />
       <Answered query={run}>{(data) => <Run run={data} />}</Answered>
       <Section title="Differences">
-        <Differences path={path} provider={run.data?.provider_id ?? ''} isRunning={run.data?.status === 'running'} />
+        <Differences id={runId} provider={run.data?.provider_id ?? ''} isRunning={run.data?.status === 'running'} />
       </Section>
     </>
   );
@@ -195,8 +202,12 @@ function Run({ run }: { run: Reconciliation }) {
   );
 }
 
-function Differences({ path, provider, isRunning }: { path: string; provider: string; isRunning: boolean }) {
-  const list = useList<Difference>(`${path}/differences`, {}, isRunning ? { every: WATCH_MS * 2 } : {});
+function Differences({ id, provider, isRunning }: { id: string; provider: string; isRunning: boolean }) {
+  const list = useList(
+    'GET /api/grants/v1/reconciliations/{id}/differences',
+    { path: { id } },
+    isRunning ? { every: WATCH_MS * 2 } : {},
+  );
   const columns: Column<Difference>[] = [
     { title: 'What', cell: ({ kind }) => <b>{kind.replaceAll('_', ' ')}</b> },
     {

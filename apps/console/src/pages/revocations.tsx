@@ -1,5 +1,4 @@
 import { Group } from '@mantine/core';
-import { GRANTS } from '../api.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { To } from '../links.js';
@@ -48,9 +47,9 @@ function Whom({ of }: { of: Revocation }) {
 
 export function Revocations() {
   const [{ user_id, organization_id, provider_id }] = useFilters();
-  const list = useList<Revocation>(
-    `${GRANTS}/revocations`,
-    { user_id, organization_id, provider_id },
+  const list = useList(
+    'GET /api/grants/v1/revocations',
+    { query: { user_id, organization_id, provider_id } },
     { every: useLiveInterval() },
   );
   return (

@@ -1,6 +1,6 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
-import { api, GRANTS } from '../api.js';
+import { call, GRANTS } from '../api.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, SearchBox, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
@@ -11,7 +11,7 @@ import { type Column, Empty, List, PageHead, Refusal, Status, When } from '../ui
 
 export function SetAsidePage() {
   const [{ status, reason }] = useFilters();
-  const list = useList<SetAside>(`${GRANTS}/set-aside`, { status, reason }, { every: useLiveInterval() });
+  const list = useList('GET /api/grants/v1/set-aside', { query: { status, reason } }, { every: useLiveInterval() });
   const mayChange = useSession().data?.role === 'administrator';
   const [all, setAll] = useState<string>();
   const rows = list.data?.pages.flatMap(({ data }) => data) ?? [];
@@ -106,7 +106,7 @@ export function SetAsidePage() {
 
 function Redrive({ row }: { row: SetAside }) {
   const redrive = useSend(
-    () => api('POST', `${GRANTS}/set-aside/${encodeURIComponent(row.id)}/redrive`),
+    () => call('POST /api/grants/v1/set-aside/{id}/redrive', { path: { id: row.id } }),
     [`${GRANTS}/set-aside`],
   );
   if (row.status !== 'waiting') return null;
@@ -122,7 +122,7 @@ function Redrive({ row }: { row: SetAside }) {
 
 function RedriveAll({ reason, close }: { reason: string; close: () => void }) {
   const redrive = useSend(
-    () => api<{ redriven: number }>('POST', `${GRANTS}/set-aside/redrive`, { reason }),
+    () => call('POST /api/grants/v1/set-aside/redrive', { body: { reason } }),
     [`${GRANTS}/set-aside`],
   );
   return (

@@ -15,11 +15,11 @@ import {
 } from '@mantine/core';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
-import { api, ApiProblem, PORTAL } from '../api.js';
+import { ApiProblem, call, PORTAL } from '../api.js';
 import { Icon } from '../icons.js';
 import { ToButton } from '../links.js';
 import { useGet, useSend } from '../queries.js';
-import type { AudiencePolicy, Discovery, Provider } from '../types.js';
+import type { AudiencePolicy, Discovery } from '../types.js';
 import { Answered, PageHead, Refusal, Section } from '../ui.js';
 import { CheckList } from './check-list.js';
 import { SignInPanel } from './sign-in-panel.js';
@@ -50,7 +50,7 @@ function Steps({ active, go }: { active: number; go?: (step: number) => void }) 
 export function NewProvider() {
   const [issuer, setIssuer] = useState('');
   const discover = useSend((pasted: string) =>
-    api<Discovery>('POST', `${PORTAL}/identity-providers/discover`, { issuer: pasted }),
+    call('POST /v1/identity-providers/discover', { body: { issuer: pasted } }),
   );
   const problem = discover.error instanceof ApiProblem ? discover.error : undefined;
   const suggestion = typeof problem?.problem.suggestion === 'string' ? problem.problem.suggestion : undefined;
@@ -142,18 +142,20 @@ function Found({ found }: { found: Discovery }) {
   const [tried, setTried] = useState(false);
   const add = useSend(
     () =>
-      api<Provider>('POST', `${PORTAL}/identity-providers`, {
-        name: name.trim(),
-        kind: found.kind,
-        issuers: found.issuers,
-        ...(found.client_id ? { client_id: found.client_id } : {}),
-        ...(found.jwks_uri ? { jwks_uri: found.jwks_uri } : {}),
-        ...(audience.length > 0 ? { audience } : {}),
-        audience_policy: policy,
-        algorithms: found.algorithms,
-        claim_mappings: mappings,
-        confirm_claim_mappings: confirmed,
-        ...(shadow ? { mode: 'shadow' } : {}),
+      call('POST /v1/identity-providers', {
+        body: {
+          name: name.trim(),
+          kind: found.kind,
+          issuers: found.issuers,
+          ...(found.client_id ? { client_id: found.client_id } : {}),
+          ...(found.jwks_uri ? { jwks_uri: found.jwks_uri } : {}),
+          ...(audience.length > 0 ? { audience } : {}),
+          audience_policy: policy,
+          algorithms: found.algorithms,
+          claim_mappings: mappings,
+          confirm_claim_mappings: confirmed,
+          ...(shadow ? { mode: 'shadow' } : {}),
+        },
       }),
     [PORTAL],
   );
@@ -314,7 +316,7 @@ export function SetUp() {
   const { providerId } = useParams({ from: '/providers/$providerId/set-up' });
   const { step = 'webhooks' } = useSearch({ from: '/providers/$providerId/set-up' });
   const navigate = useNavigate();
-  const provider = useGet<Provider>(`${PORTAL}/identity-providers/${encodeURIComponent(providerId)}`, { every: 4_000 });
+  const provider = useGet('GET /v1/identity-providers/{id}', { path: { id: providerId } }, { every: 4_000 });
   const active = Math.max(1, STEPS.indexOf(step as (typeof STEPS)[number]));
   const go = (to: number): void => void navigate({ to: '.', search: { step: STEPS[to]! } });
   return (

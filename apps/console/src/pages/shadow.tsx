@@ -1,6 +1,6 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
-import { api, GRANTS, PORTAL } from '../api.js';
+import { call, GRANTS, PORTAL } from '../api.js';
 import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, useFilters } from '../filters.js';
@@ -50,7 +50,11 @@ const COLUMNS: Column<ShadowRevocation>[] = [
 
 export function Shadow() {
   const [{ provider_id }] = useFilters();
-  const list = useList<ShadowRevocation>(`${GRANTS}/shadow-revocations`, { provider_id }, { every: useLiveInterval() });
+  const list = useList(
+    'GET /api/grants/v1/shadow-revocations',
+    { query: { provider_id } },
+    { every: useLiveInterval() },
+  );
   const providers = useProviders().data?.data ?? [];
   const shadows = providers.filter(({ mode }) => mode === 'shadow');
   const mayChange = useSession().data?.role === 'administrator';
@@ -103,7 +107,7 @@ export function Shadow() {
 
 function Enforce({ provider, close }: { provider: Provider; close: () => void }) {
   const enforce = useSend(
-    () => api('PATCH', `${PORTAL}/identity-providers/${encodeURIComponent(provider.id)}`, { mode: 'enforced' }),
+    () => call('PATCH /v1/identity-providers/{id}', { path: { id: provider.id }, body: { mode: 'enforced' } }),
     [PORTAL, GRANTS],
   );
   return (

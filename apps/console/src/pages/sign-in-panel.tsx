@@ -1,6 +1,6 @@
 import { Alert, Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
-import { api, ApiProblem, PORTAL } from '../api.js';
+import { ApiProblem, call, PORTAL } from '../api.js';
 import { Icon } from '../icons.js';
 import { useSend, useSession } from '../queries.js';
 import type { Provider } from '../types.js';
@@ -18,9 +18,12 @@ export function SignInPanel({ provider, after }: { provider: Provider; after?: (
   const [apiKey, setApiKey] = useState('');
   const keep = useSend(
     () =>
-      api('PATCH', `${PORTAL}/identity-providers/${encodeURIComponent(provider.id)}`, {
-        ...(clientId.trim() === (provider.client_id ?? '') ? {} : { client_id: clientId.trim() || null }),
-        ...(apiKey.trim() === '' ? {} : { api_key: apiKey }),
+      call('PATCH /v1/identity-providers/{id}', {
+        path: { id: provider.id },
+        body: {
+          ...(clientId.trim() === (provider.client_id ?? '') ? {} : { client_id: clientId.trim() || null }),
+          ...(apiKey.trim() === '' ? {} : { api_key: apiKey }),
+        },
       }),
     [`${PORTAL}/identity-providers`],
   );

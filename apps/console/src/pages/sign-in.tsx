@@ -1,23 +1,17 @@
 import { Alert, Button, Center, Divider, Group, Paper, PasswordInput, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
-import { api, ApiProblem, isAbsent, sentence } from '../api.js';
+import { ApiProblem, call, isAbsent, sentence } from '../api.js';
 import { Icon } from '../icons.js';
 import { queryClient, useGet, useSend, whyEnded } from '../queries.js';
 import { meaningOf } from '../reasons.js';
 import { ColorScheme, Mark } from '../shell.js';
-import type { Page } from '../types.js';
-
-interface Way {
-  id: string;
-  name: string;
-}
 
 /** By an API key, or by the sign-in of a provider that is set up for it. */
 export function SignIn() {
   const [key, setKey] = useState('');
-  const ways = useGet<Page<Way>>('/auth/providers');
+  const ways = useGet('GET /auth/providers', {});
   const signIn = useSend(async () => {
-    await api('POST', '/auth/session', { api_key: key.trim() });
+    await call('POST /auth/session', { body: { api_key: key.trim() } });
     await queryClient.invalidateQueries();
   });
   const mistake = signIn.error

@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Tabs, Text, TextInput } from '@mantine/core';
 import { useParams, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import { api, GRANTS, withParams } from '../api.js';
+import { call, GRANTS } from '../api.js';
 import { Ask } from '../ask.js';
 import { useLiveInterval } from '../feed.js';
 import { useFilters } from '../filters.js';
@@ -10,7 +10,7 @@ import { ToButton } from '../links.js';
 import { useGet, useList, useSend, useSession } from '../queries.js';
 import { meaningOf } from '../reasons.js';
 import { RevokeScope, type Whose } from '../revoke.js';
-import type { Audit, Grant, Membership, Revocation, ScopeState, SignIn, UserDetails, WorkOSEvent } from '../types.js';
+import type { Membership, ScopeState, SignIn, UserDetails } from '../types.js';
 import {
   Answered,
   type Column,
@@ -36,8 +36,11 @@ import { nameOf, STATUS } from './users.js';
 export function UserPage() {
   const { userId } = useParams({ from: '/users/$userId' });
   const { provider_id } = useSearch({ from: '/users/$userId' });
-  const path = withParams(`${GRANTS}/users/${encodeURIComponent(userId)}`, { provider_id });
-  const user = useGet<UserDetails>(path, { every: useLiveInterval() });
+  const user = useGet(
+    'GET /api/grants/v1/users/{id}',
+    { path: { id: userId }, query: { provider_id } },
+    { every: useLiveInterval() },
+  );
   return <Answered query={user}>{(data) => <Details user={data} />}</Answered>;
 }
 
@@ -153,12 +156,8 @@ function Reinstate({ scope, close }: { scope: ScopeState; close: () => void }) {
   const { provider_id, user_id, organization_id, session_id } = scope;
   const send = useSend(
     () =>
-      api('POST', `${GRANTS}/reinstatements`, {
-        provider_id,
-        user_id,
-        organization_id,
-        session_id,
-        reason: reason.trim(),
+      call('POST /api/grants/v1/reinstatements', {
+        body: { provider_id, user_id, organization_id, session_id, reason: reason.trim() },
       }),
     [GRANTS],
   );
@@ -244,7 +243,7 @@ const Number = ({ of }: { of: number }) => (
 
 function GrantsOf({ user }: { user: UserDetails }) {
   const { id: user_id, provider_id } = user;
-  const list = useList<Grant>(`${GRANTS}/grants`, { user_id, provider_id }, { every: useLiveInterval() });
+  const list = useList('GET /api/grants/v1/grants', { query: { user_id, provider_id } }, { every: useLiveInterval() });
   return (
     <List
       list={list}
@@ -419,7 +418,7 @@ function Scopes({ user }: { user: UserDetails }) {
 
 function EventsOf({ user }: { user: UserDetails }) {
   const { id: user_id, provider_id } = user;
-  const list = useList<WorkOSEvent>(`${GRANTS}/events`, { user_id, provider_id }, { every: useLiveInterval() });
+  const list = useList('GET /api/grants/v1/events', { query: { user_id, provider_id } }, { every: useLiveInterval() });
   return (
     <List
       list={list}
@@ -433,7 +432,11 @@ function EventsOf({ user }: { user: UserDetails }) {
 
 function RevocationsOf({ user }: { user: UserDetails }) {
   const { id: user_id, provider_id } = user;
-  const list = useList<Revocation>(`${GRANTS}/revocations`, { user_id, provider_id }, { every: useLiveInterval() });
+  const list = useList(
+    'GET /api/grants/v1/revocations',
+    { query: { user_id, provider_id } },
+    { every: useLiveInterval() },
+  );
   return (
     <List
       list={list}
@@ -447,7 +450,7 @@ function RevocationsOf({ user }: { user: UserDetails }) {
 
 function AuditOf({ user }: { user: UserDetails }) {
   const { id: user_id, provider_id } = user;
-  const list = useList<Audit>(`${GRANTS}/audit`, { user_id, provider_id });
+  const list = useList('GET /api/grants/v1/audit', { query: { user_id, provider_id } });
   return (
     <List
       list={list}

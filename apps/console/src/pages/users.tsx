@@ -1,5 +1,4 @@
 import { Group } from '@mantine/core';
-import { GRANTS } from '../api.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { useList } from '../queries.js';
@@ -24,7 +23,7 @@ export const nameOf = (user: User): string | null =>
 
 export function Users() {
   const [{ q, provider_id }] = useFilters();
-  const list = useList<User>(`${GRANTS}/users`, { q, provider_id }, { every: useLiveInterval() });
+  const list = useList('GET /api/grants/v1/users', { query: { q, provider_id } }, { every: useLiveInterval() });
   return (
     <>
       <PageHead

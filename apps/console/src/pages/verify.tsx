@@ -1,6 +1,6 @@
 import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Text, Textarea } from '@mantine/core';
 import { useState } from 'react';
-import { api, ApiProblem, sentence, VERIFICATION } from '../api.js';
+import { ApiProblem, call, sentence } from '../api.js';
 import { Icon } from '../icons.js';
 import { useProviders, useSend } from '../queries.js';
 import { meaningOf } from '../reasons.js';
@@ -12,7 +12,7 @@ export function Verify() {
   const [pasted, setPasted] = useState('');
   const token = tidy(pasted);
   const parts = token === '' ? undefined : takeApart(token);
-  const verify = useSend(() => api<Verdict>('POST', `${VERIFICATION}/tokens/verify`, { token }));
+  const verify = useSend(() => call('POST /api/token-verification/v1/tokens/verify', { body: { token } }));
   const change = (text: string): void => {
     setPasted(text);
     verify.reset();

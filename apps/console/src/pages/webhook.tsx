@@ -11,32 +11,36 @@ import {
   ThemeIcon,
 } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
-import { api, ApiProblem, GRANTS, PORTAL } from '../api.js';
+import { ApiProblem, call, PORTAL } from '../api.js';
 import { Icon } from '../icons.js';
 import { useGet, useSend, useSession } from '../queries.js';
 import { deliveryRefusal } from '../reasons.js';
-import type { Page, Provider, Webhook, WebhookSecret, WorkOSEvent } from '../types.js';
+import type { Provider, Webhook, WebhookSecret } from '../types.js';
 import { Answered, type Column, Copy, CopyLine, Id, Refusal, Status, Table, Waiting, When } from '../ui.js';
 
 const WAIT_MS = 2_000;
-const pathOf = ({ id }: Provider): string => `${PORTAL}/identity-providers/${encodeURIComponent(id)}/webhook`;
 
 export function useWebhook(provider: Provider) {
-  return useGet<Webhook>(pathOf(provider), { enabled: provider.webhook_enabled, every: WAIT_MS * 2 });
+  return useGet(
+    'GET /v1/identity-providers/{id}/webhook',
+    { path: { id: provider.id } },
+    { enabled: provider.webhook_enabled, every: WAIT_MS * 2 },
+  );
 }
 
 /** The last event that came in of a provider: the proof that its webhooks arrive, whoever keeps count of deliveries. */
 export function useLastEvent({ id }: Provider) {
-  const events = useGet<Page<WorkOSEvent>>(`${GRANTS}/events?limit=1&provider_id=${encodeURIComponent(id)}`, {
-    every: WAIT_MS,
-  });
+  const events = useGet('GET /api/grants/v1/events', { query: { limit: 1, provider_id: id } }, { every: WAIT_MS });
   return events.data?.data[0];
 }
 
 /** All there is to do about webhooks, in order; each part says when it is done. */
 export function WebhookPanel({ provider }: { provider: Provider }) {
   const webhook = useWebhook(provider);
-  const enable = useSend(() => api('POST', pathOf(provider)), [`${PORTAL}/identity-providers`]);
+  const enable = useSend(
+    () => call('POST /v1/identity-providers/{id}/webhook', { path: { id: provider.id } }),
+    [`${PORTAL}/identity-providers`],
+  );
   const mayChange = useSession().data?.role === 'administrator';
   if (!provider.webhook_enabled) {
     return (
@@ -132,9 +136,13 @@ function Events({ events }: { events: Webhook['recommended_events'] }) {
 function Secrets({ provider, webhook, mayChange }: { provider: Provider; webhook: Webhook; mayChange: boolean }) {
   const [secret, setSecret] = useState('');
   const touches = [`${PORTAL}/identity-providers`];
-  const paste = useSend(() => api('POST', `${pathOf(provider)}/secrets`, { secret }), touches);
+  const paste = useSend(
+    () => call('POST /v1/identity-providers/{id}/webhook/secrets', { path: { id: provider.id }, body: { secret } }),
+    touches,
+  );
   const retire = useSend(
-    (id: string) => api('DELETE', `${pathOf(provider)}/secrets/${encodeURIComponent(id)}`),
+    (secretId: string) =>
+      call('DELETE /v1/identity-providers/{id}/webhook/secrets/{secretId}', { path: { id: provider.id, secretId } }),
     touches,
   );
   const columns: Column<WebhookSecret>[] = [
