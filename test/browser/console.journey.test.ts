@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { authenticate } from '../../libs/client/src/authenticate.js';
 import { type Sandbox, startSandbox } from '../../tools/workos-sandbox/src/sandbox.js';
@@ -71,6 +73,20 @@ inBrowser('the console', () => {
     await fresh.context.close();
   });
 
+  test('how long it takes until somebody can type, and until the first list is there: said, not judged', async () => {
+    const fresh = await openPage(browser, stack.portal);
+    const until = async (path: string, seen: () => Promise<void>): Promise<number> => {
+      await fresh.page.goto(stack.portal + path, { waitUntil: 'commit' });
+      await seen();
+      return Math.round(await fresh.page.evaluate<number>('performance.now()'));
+    };
+    const signIn = await until('/', () => fresh.page.getByRole('textbox', { name: 'API key' }).waitFor());
+    await fresh.context.addCookies(await watched.context.cookies());
+    const list = await until('/users', () => fresh.page.getByRole('table', { name: 'Users' }).waitFor());
+    console.info(`the console: sign-in page ready after ${signIn} ms, the list of users after ${list} ms`);
+    await fresh.context.close();
+  });
+
   test('somebody signs in with AuthKit and is in the list; deleted in WorkOS, their grants end before one’s eyes', async () => {
     const email = `ada.${Date.now().toString(36)}@example.test`;
     const { id } = await client.workos('POST', '/user_management/users', { email, email_verified: true });
@@ -83,6 +99,19 @@ inBrowser('the console', () => {
     expect(await seriousFindings(theirs.page)).toEqual([]);
     expect((await client.makeGrant({ user_id: id })).status).toBe(201);
     await theirs.page.getByRole('row').filter({ hasText: 'vault:production' }).getByText('active').waitFor();
+    // They are told of themselves, and of nobody else.
+    const told = await theirs.page.evaluate<{ user_id?: string }[]>(
+      `new Promise((resolve) => {
+        const told = [];
+        const feed = new EventSource('/api/feed');
+        for (const kind of ['webhook', 'applied', 'revoked', 'refused', 'provider', 'guard'])
+          feed.addEventListener(kind, ({ data }) => {
+            told.push(JSON.parse(data));
+            if (told.at(-1).user_id === '${String(id)}') resolve((feed.close(), told));
+          });
+      })`,
+    );
+    expect(told.map(({ user_id }) => user_id)).toEqual([id]);
 
     await go('/users');
     await page.getByLabel('Search users').fill(email.slice(0, 10));
@@ -178,6 +207,51 @@ inBrowser('the console', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).last().click();
     await row('vault:b').getByText('revoked').waitFor();
     await row('vault:c').getByText('laptop stolen').waitFor();
+  });
+
+  test('whoever else is told: what was said, each try, and said again', async () => {
+    let answer = 400;
+    const receiver = createServer((request, response) => {
+      request.resume().once('end', () => response.writeHead(answer).end());
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/rescind`;
+    try {
+      const made = await client.api('signals', 'POST', '/v1/streams', { kind: 'webhook', url, description: 'The CRM' });
+      const person = await client.person();
+      await client.workos('DELETE', `/user_management/users/${person.userId}`);
+      await go(`/deliveries?stream_id=${String(made.body['id'])}`);
+      await page.getByRole('table', { name: 'Who is told' }).getByText('The CRM').waitFor();
+      const delivery = page
+        .getByRole('table', { name: 'Deliveries' })
+        .getByRole('row')
+        .filter({ hasText: 'access.revoked' });
+      await delivery.getByText('waits').waitFor();
+      answer = 200;
+      await delivery.getByText('delivered').waitFor();
+      await delivery.getByTitle('Look at each try').click();
+      const tries = page.getByRole('dialog').getByRole('table', { name: 'Tries' });
+      await tries.getByRole('row').filter({ hasText: '400' }).first().waitFor();
+      await tries.getByRole('row').filter({ hasText: '200' }).first().waitFor();
+      await page.keyboard.press('Escape');
+      await delivery.getByRole('button', { name: 'Send again' }).click();
+      await expectEventually(async () => {
+        const { body } = await client.api('signals', 'GET', `/v1/deliveries?stream_id=${String(made.body['id'])}`);
+        const [first] = body['data'] as { attempts: number; state: string }[];
+        return first!.state === 'delivered' && first!.attempts > 2;
+      });
+    } finally {
+      receiver.closeAllConnections();
+      receiver.close();
+    }
+  });
+
+  test('the canary: when it last came through, and how fast', async () => {
+    await go('/health');
+    await page
+      .locator('[data-canary=refused]')
+      .getByText(/after its webhook/)
+      .waitFor();
   });
 
   test('what was set aside is seen, and sent again', async () => {
@@ -276,6 +350,12 @@ inBrowser('the console', () => {
       await page.getByRole('list', { name: 'What is verified end to end' }).waitFor();
       await page.locator('[data-done=true]').filter({ hasText: 'A webhook has come in' }).waitFor();
       await page.locator('[data-done=false]').filter({ hasText: 'A token of this provider was good' }).waitFor();
+      await page.locator('[data-done=false]').filter({ hasText: 'A revocation went all the way' }).waitFor();
+      await page.locator('[data-done=false]').filter({ hasText: 'Somebody has signed in with AuthKit' }).waitFor();
+      // At the other one, both were seen.
+      await go(`/providers/${stack.provider.id}`);
+      await page.locator('[data-done=true]').filter({ hasText: 'A revocation went all the way' }).waitFor();
+      await page.locator('[data-done=true]').filter({ hasText: 'Somebody has signed in with AuthKit' }).waitFor();
     });
   });
 
@@ -288,6 +368,7 @@ inBrowser('the console', () => {
       '/revocations',
       '/verify',
       '/events',
+      '/deliveries',
       '/set-aside',
       '/guards',
       '/shadow',
