@@ -12,6 +12,8 @@ export function Ask({
   whenDone = close,
   isFinal = true,
   isIncomplete = false,
+  error = send.error,
+  size = 'md',
   children,
 }: {
   title: string;
@@ -23,10 +25,13 @@ export function Ask({
   isFinal?: boolean;
   /** Whether something has to be filled in first. */
   isIncomplete?: boolean;
+  /** What is said below; null where a field says it. */
+  error?: Error | null;
+  size?: 'md' | 'lg';
   children: ReactNode;
 }) {
   return (
-    <Modal opened onClose={close} title={title}>
+    <Modal opened onClose={close} title={title} size={size}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -35,7 +40,7 @@ export function Ask({
       >
         <Stack>
           {children}
-          <Refusal error={send.error} />
+          <Refusal error={error} />
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Cancel

@@ -72,6 +72,8 @@ function connect(): () => void {
     };
     source.onerror = () => {
       wasAway = true;
+      // Perhaps it was let go: why, whoever asks next is told, once. That is to be the page, and not the feed as it comes back.
+      outdateSoon('/auth/session');
       become({ state: 'away' });
       // A browser asks again by itself where the connection broke, and not where it was refused.
       if (source.readyState === EventSource.CLOSED) again = setTimeout(open, ASK_AGAIN_MS);

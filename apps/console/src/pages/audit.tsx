@@ -2,13 +2,13 @@ import { Group, SegmentedControl } from '@mantine/core';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { useList } from '../queries.js';
 import type { Audit, Change } from '../types.js';
-import { type Column, Empty, EventLink, Id, List, PageHead, ProviderName, When } from '../ui.js';
+import { type Column, Empty, EventLink, Id, List, PageHead, ProviderName, Reason, When } from '../ui.js';
 
 export const AUDIT_COLUMNS: Column<Audit>[] = [
   { title: 'When', cell: ({ at }) => <When at={at} />, narrow: true },
   { title: 'What', cell: ({ action }) => <b>{action.replaceAll('_', ' ').replaceAll('.', ': ')}</b> },
   { title: 'Of', cell: ({ subject }) => (subject ? <Id id={subject} /> : '—') },
-  { title: 'Reason', cell: ({ reason }) => reason ?? '—' },
+  { title: 'Reason', cell: ({ reason }) => (reason ? <Reason code={reason} /> : '—') },
   { title: 'Who', cell: ({ actor }) => actor },
   {
     title: 'Event',

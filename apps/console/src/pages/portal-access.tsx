@@ -1,5 +1,5 @@
 import { Alert, Button, Group, Modal, MultiSelect, Paper, Select, Stack, Text, TextInput } from '@mantine/core';
-import { type FormEvent, type ReactNode, useState } from 'react';
+import { useState } from 'react';
 import { ApiProblem, call, PORTAL } from '../api.js';
 import { Ask } from '../ask.js';
 import { Icon } from '../icons.js';
@@ -180,31 +180,6 @@ function Roles({ mayChange }: { mayChange: boolean }) {
   );
 }
 
-function Form({
-  title,
-  close,
-  send,
-  children,
-}: {
-  title: string;
-  close: () => void;
-  send: () => void;
-  children: ReactNode;
-}) {
-  return (
-    <Modal opened onClose={close} title={title}>
-      <form
-        onSubmit={(event: FormEvent) => {
-          event.preventDefault();
-          send();
-        }}
-      >
-        <Stack>{children}</Stack>
-      </form>
-    </Modal>
-  );
-}
-
 function NewKey({ close }: { close: () => void }) {
   const [name, setName] = useState('');
   const [scopes, setScopes] = useState<ApiKey['scopes']>([]);
@@ -224,7 +199,16 @@ function NewKey({ close }: { close: () => void }) {
     );
   }
   return (
-    <Form title="New API key" close={close} send={() => make.mutate()}>
+    <Ask
+      title="New API key"
+      button="Make it"
+      send={make}
+      whenDone={() => undefined}
+      isFinal={false}
+      isIncomplete={name.trim() === '' || scopes.length === 0}
+      error={problem?.field('name') || problem?.field('scopes') ? null : make.error}
+      close={close}
+    >
       <TextInput
         label="Name"
         description="Stands in the audit beside everything that is done with it."
@@ -247,16 +231,7 @@ function NewKey({ close }: { close: () => void }) {
         error={problem?.field('scopes')}
         required
       />
-      {problem && !problem.field('name') && !problem.field('scopes') && <Refusal error={problem} />}
-      <Group justify="flex-end">
-        <Button variant="default" onClick={close}>
-          Cancel
-        </Button>
-        <Button type="submit" loading={make.isPending} disabled={name.trim() === '' || scopes.length === 0}>
-          Make it
-        </Button>
-      </Group>
-    </Form>
+    </Ask>
   );
 }
 
@@ -279,7 +254,15 @@ function NewRole({ close }: { close: () => void }) {
   );
   const problem = give.error instanceof ApiProblem ? give.error : undefined;
   return (
-    <Form title="Give a role" close={close} send={() => give.mutate(undefined, { onSuccess: close })}>
+    <Ask
+      title="Give a role"
+      button="Give it"
+      send={give}
+      isFinal={false}
+      isIncomplete={value.trim() === ''}
+      error={problem?.field('value') ? null : give.error}
+      close={close}
+    >
       <Select
         label="Role"
         data={['administrator', 'auditor']}
@@ -310,16 +293,7 @@ function NewRole({ close }: { close: () => void }) {
         required
         data-autofocus
       />
-      {problem && !problem.field('value') && <Refusal error={problem} />}
-      <Group justify="flex-end">
-        <Button variant="default" onClick={close}>
-          Cancel
-        </Button>
-        <Button type="submit" loading={give.isPending} disabled={value.trim() === ''}>
-          Give it
-        </Button>
-      </Group>
-    </Form>
+    </Ask>
   );
 }
 

@@ -1,16 +1,4 @@
-import {
-  Alert,
-  Badge,
-  Button,
-  Group,
-  Modal,
-  NumberInput,
-  Paper,
-  SimpleGrid,
-  Stack,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { Alert, Badge, Button, Group, NumberInput, Paper, SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { ApiProblem, call, PORTAL } from '../api.js';
@@ -242,63 +230,47 @@ function GroupClaim({ provider, close }: { provider: Provider; close: () => void
   );
   const isOther = claim.trim() !== '' && claim.trim() !== confirmed;
   return (
-    <Modal opened onClose={close} title="Change the group claim" size="lg">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          change.mutate(undefined, { onSuccess: close });
+    <Ask
+      title="Change the group claim"
+      button="Change it"
+      send={change}
+      isIncomplete={!isOther || understood !== provider.name}
+      size="lg"
+      close={close}
+    >
+      <TextInput
+        label="The claim that names the organization"
+        value={claim}
+        onChange={({ currentTarget }) => {
+          setClaim(currentTarget.value);
+          preview.reset();
         }}
-      >
-        <Stack>
-          <TextInput
-            label="The claim that names the organization"
-            value={claim}
-            onChange={({ currentTarget }) => {
-              setClaim(currentTarget.value);
-              preview.reset();
-            }}
-            data-autofocus
-          />
-          <Group>
-            <Button
-              size="xs"
-              variant="default"
-              disabled={!isOther}
-              loading={preview.isPending}
-              onClick={() => preview.mutate()}
-            >
-              Whom does it affect?
-            </Button>
-          </Group>
-          <Refusal error={preview.error} />
-          {preview.data && <Preview of={preview.data} />}
-          <Alert color="orange" icon={<Icon name="alert" />}>
-            From then on every token of {provider.name} belongs to what <span className="mono">{claim || '…'}</span>{' '}
-            says. Access within organizations that are closed under their former ids is judged anew.
-          </Alert>
-          <TextInput
-            label={`Type ${provider.name} to go on`}
-            value={understood}
-            onChange={({ currentTarget }) => setUnderstood(currentTarget.value)}
-            autoComplete="off"
-          />
-          <Refusal error={change.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button
-              type="submit"
-              color="red.9"
-              loading={change.isPending}
-              disabled={!isOther || understood !== provider.name}
-            >
-              Change it
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        data-autofocus
+      />
+      <Group>
+        <Button
+          size="xs"
+          variant="default"
+          disabled={!isOther}
+          loading={preview.isPending}
+          onClick={() => preview.mutate()}
+        >
+          Whom does it affect?
+        </Button>
+      </Group>
+      <Refusal error={preview.error} />
+      {preview.data && <Preview of={preview.data} />}
+      <Alert color="orange" icon={<Icon name="alert" />}>
+        From then on every token of {provider.name} belongs to what <span className="mono">{claim || '…'}</span> says.
+        Access within organizations that are closed under their former ids is judged anew.
+      </Alert>
+      <TextInput
+        label={`Type ${provider.name} to go on`}
+        value={understood}
+        onChange={({ currentTarget }) => setUnderstood(currentTarget.value)}
+        autoComplete="off"
+      />
+    </Ask>
   );
 }
 
@@ -354,54 +326,36 @@ function GuardLimits({ provider, close }: { provider: Provider; close: () => voi
   }, [`${PORTAL}/identity-providers`]);
   const problem = keep.error instanceof ApiProblem ? keep.error : undefined;
   return (
-    <Modal opened onClose={close} title="Guard limits">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          keep.mutate(undefined, { onSuccess: close });
-        }}
-      >
-        <Stack>
-          <Text size="sm">
-            More people than this shut out within the window, and their grants wait for somebody to confirm. They are
-            refused all the same. What is left empty has the installation’s default.
-          </Text>
-          <NumberInput
-            label="People"
-            description="0: no guard"
-            min={0}
-            value={users}
-            onChange={setUsers}
-            error={problem?.field('guard.max_users')}
-          />
-          <NumberInput
-            label="Share of all, %"
-            min={0.1}
-            max={100}
-            value={share}
-            onChange={setShare}
-            error={problem?.field('guard.max_share')}
-          />
-          <NumberInput
-            label="Window, seconds"
-            min={1}
-            max={86_400}
-            value={seconds}
-            onChange={setSeconds}
-            error={problem?.field('guard.window_seconds')}
-          />
-          <Refusal error={keep.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={keep.isPending}>
-              Keep
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Ask title="Guard limits" button="Keep" send={keep} isFinal={false} close={close}>
+      <Text size="sm">
+        More people than this shut out within the window, and their grants wait for somebody to confirm. They are
+        refused all the same. What is left empty has the installation’s default.
+      </Text>
+      <NumberInput
+        label="People"
+        description="0: no guard"
+        min={0}
+        value={users}
+        onChange={setUsers}
+        error={problem?.field('guard.max_users')}
+      />
+      <NumberInput
+        label="Share of all, %"
+        min={0.1}
+        max={100}
+        value={share}
+        onChange={setShare}
+        error={problem?.field('guard.max_share')}
+      />
+      <NumberInput
+        label="Window, seconds"
+        min={1}
+        max={86_400}
+        value={seconds}
+        onChange={setSeconds}
+        error={problem?.field('guard.window_seconds')}
+      />
+    </Ask>
   );
 }
 
