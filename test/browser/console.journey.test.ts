@@ -136,7 +136,7 @@ inBrowser('the console', () => {
     await why.getByRole('link').click();
     await page.getByRole('heading', { name: 'user.deleted' }).waitFor();
     await page.getByRole('table', { name: 'What it did' }).waitFor();
-    await page.getByRole('link', { name: 'Live' }).click();
+    await page.getByRole('link', { name: 'Live', exact: true }).click();
     const story = page.getByRole('list', { name: 'What happened, newest first' });
     await story.locator('[data-kind=webhook]').filter({ hasText: 'user.deleted' }).first().waitFor();
     await story.locator('[data-kind=revoked]').filter({ hasText: 'The user was deleted' }).first().waitFor();
