@@ -93,4 +93,4 @@ function brokenIn(old: JsonSchema, now: JsonSchema, at: string, ours: boolean): 
 
 /** All that is asked of a value; a default and a description ask nothing. */
 const rulesOf = ({ default: _default, description: _description, ...rules }: JsonSchema): string =>
-  JSON.stringify(rules);
+  JSON.stringify(Object.fromEntries(Object.entries(rules).sort(([a], [b]) => (a < b ? -1 : 1))));

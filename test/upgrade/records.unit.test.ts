@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { brokenRecords, RECORDS, schemasOf } from './records.js';
+import { RELEASED, type Released } from './released.js';
 
 const record = z.object({
   scope: z.string(),
@@ -44,4 +46,10 @@ test('what WorkOS writes may be asked for less, never for more', () => {
 test('a kind of record that is read no more is found', () => {
   const { revocation: _, ...others } = schemasOf(RECORDS);
   expect(brokenRecords(schemasOf(RECORDS), others)).toEqual(['revocation is read no more']);
+});
+
+test('records of now are read by the release before, and those of the release before by us', () => {
+  const { records } = JSON.parse(readFileSync(RELEASED, 'utf8')) as Released;
+  expect(Object.keys(records).length).toBeGreaterThan(8);
+  expect(brokenRecords(records, schemasOf(RECORDS))).toEqual([]);
 });
