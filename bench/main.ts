@@ -18,6 +18,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
 /** Only by name: each fills a database of its own first. */
 const BY_NAME: typeof BENCHES = {
   growth: async () => (await import('./growth.js')).growth(),
+  import: async () => (await import('./import.js')).importTenant(),
   lists: async () => (await import('./lists.js')).lists(),
 };
 const ALL = { ...BENCHES, ...BY_NAME };
