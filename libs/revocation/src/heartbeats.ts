@@ -40,7 +40,10 @@ export class Heartbeats {
     const heartbeat = { ...data, atMs, receivedAt: monotonicNow };
     this.newest.set(partition, heartbeat);
     this.partitions = Math.max(this.partitions, data.partitions);
-    if (this.latest === undefined || atMs > this.latest.atMs) this.latest = heartbeat;
+    if (this.latest === undefined || atMs > this.latest.atMs) {
+      if (this.latest) this.forgetLonger(this.latest.ends, heartbeat.ends);
+      this.latest = heartbeat;
+    }
     this.states = this.oldest();
     this.proveEvents();
   }
@@ -74,6 +77,18 @@ export class Heartbeats {
       lowest[partition] = String(said.reduce((a, b) => (a < b ? a : b)));
     }
     return lowest;
+  }
+
+  /**
+   * A partition of `workos.events` that ends before it once did was made anew. What was read of the old one says nothing about
+   * the new one, and the old end will not be reached.
+   */
+  private forgetLonger(before: Record<string, string>, now: Record<string, string>): void {
+    for (const [partition, end] of Object.entries(now)) {
+      if (BigInt(end) >= BigInt(before[partition] ?? 0)) continue;
+      this.goal = undefined;
+      if ((this.read.get(partition) ?? 0n) > BigInt(end)) this.read.delete(partition);
+    }
   }
 
   private proveEvents(): void {

@@ -102,6 +102,17 @@ test('a topic of events that was emptied and begins anew is read from there', ()
   expect(heartbeats.asOf).toBe(beat(1).at);
 });
 
+test('a topic of events that was made anew: an end that it had before is not waited for, and nothing counts that was read before', () => {
+  const heartbeats = new Heartbeats();
+  heartbeats.eventsRead(0, 1_000n);
+  heartbeats.take(0, beat(0, { ends: { 0: '1000' } }), 0);
+  heartbeats.take(0, beat(1, { ends: { 0: '1002' } }), 0); // two that nobody will read any more
+  heartbeats.take(0, beat(2, { ends: { 0: '3' } }), 0);
+  expect(heartbeats.asOf).toBe(beat(0).at);
+  heartbeats.eventsRead(0, 3n);
+  expect(heartbeats.asOf).toBe(beat(2).at);
+});
+
 test('whatever the order, an age is never less than that of the newest moment up to which all is read', () => {
   const steps = fc.array(
     fc.oneof(
