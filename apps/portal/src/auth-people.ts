@@ -1,6 +1,6 @@
 import type { Database } from '#platform/database.js';
 import type { Permission, Principal } from '#platform/api-key.guard.js';
-import { type EncryptionKeys, seal, unseal } from '#providers/sealing.js';
+import { CannotUnseal, type EncryptionKeys, seal, unseal } from '#providers/sealing.js';
 import type { ProviderSignIn, Tokens } from './auth-kit.js';
 import { lockPerson, type RenewedPerson, type SessionPerson, writePerson } from './auth-sessions.sql.js';
 import { readRoles } from './access-roles.sql.js';
@@ -40,7 +40,9 @@ export class People {
    */
   async welcome(sessionId: string, session: SessionPerson): Promise<{ principal: Principal; person: Person } | string> {
     let { email, emailVerified } = session;
-    let verdict = await verifyToken(this.verifier, this.open(sessionId, session.tokens).access);
+    const tokens = this.openable(sessionId, session.tokens);
+    if (!tokens) return 'key_gone';
+    let verdict = await verifyToken(this.verifier, tokens.access);
     if (isPassing(verdict)) {
       const renewed = await this.renew(sessionId, session);
       if (renewed === undefined) return 'refresh_refused';
@@ -110,6 +112,16 @@ export class People {
       await writePerson(tx, sessionId, renewed);
       return renewed;
     });
+  }
+
+  /** Undefined where the key that sealed them was taken out meanwhile: then there is nothing to go on with. */
+  private openable(sessionId: string, sealed: string): Tokens | undefined {
+    try {
+      return this.open(sessionId, sealed);
+    } catch (error) {
+      if (error instanceof CannotUnseal) return undefined;
+      throw error;
+    }
   }
 
   private open(sessionId: string, sealed: string): Tokens {

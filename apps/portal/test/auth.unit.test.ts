@@ -1,4 +1,6 @@
+import { encryptionKeys } from '#providers/sealing.js';
 import { isSecure } from '../src/auth-cookies.js';
+import { People } from '../src/auth-people.js';
 import { standingOf } from '../src/auth-sessions.js';
 import { FailureThrottle } from '../src/auth-throttle.js';
 import { pathOf } from '../src/proxy.js';
@@ -94,4 +96,15 @@ test.each([
   '//evil.example/v1/x',
 ])('%s is not', (target) => {
   expect(() => pathOf(target)).toThrow('not_found');
+});
+
+test('a session whose tokens were sealed with a key that is gone is over, and nobody is asked about it', async () => {
+  const keyring = (id: string) => encryptionKeys.parse(`${id}:${Buffer.alloc(32, id).toString('base64')}`);
+  // What it would ask does not exist.
+  const nobody = undefined as never;
+  const peopleWith = (id: string) => new People(nobody, keyring(id), nobody, nobody);
+  const tokens = peopleWith('old').seal('session_1', { access: 'a', refresh: 'r' });
+  const person = { providerId: 'idp', userId: 'user_1', email: null, emailVerified: false, tokens };
+  expect(await peopleWith('new').welcome('session_1', person)).toBe('key_gone');
+  await expect(peopleWith('old').welcome('session_1', person)).rejects.toThrow(); // there it goes on to ask
 });
