@@ -64,6 +64,7 @@ export function defineServices(
     /** Development only: the sandbox's issuer is a loopback address. */
     RESCIND_ALLOW_LOCAL_HOSTS: 'true',
     ...given('OTEL_EXPORTER_OTLP_ENDPOINT'),
+    ...given('BAD_CREDENTIALS_PER_MINUTE'),
   };
   return [
     define('portal', surroundings, {
@@ -94,7 +95,12 @@ export function defineServices(
       KEYS_DIR: join(dir, 'data', 'keys'),
       ...given('MAX_STALENESS_MS'),
     }),
-    define('signals', surroundings, { ...common, DATABASE_URL: databaseUrl, SIGNALS_ISSUER: urlOf(ports.signals) }),
+    define('signals', surroundings, {
+      ...common,
+      DATABASE_URL: databaseUrl,
+      SIGNALS_ISSUER: urlOf(ports.signals),
+      ...given('LONG_POLL_MS'),
+    }),
   ];
 }
 
