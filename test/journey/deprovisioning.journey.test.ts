@@ -533,8 +533,10 @@ describe('shuffled histories', () => {
 
   test('shadow mode: nothing ends, it is written down what would have, and it ends once the provider is enforced', async () => {
     const provider = await newProvider(99, { mode: 'shadow' });
-    const grant = await client.makeGrant({ provider_id: provider.id, user_id: 'user_s' });
-    expect(grant.status).toBe(201);
+    const grant = await eventually(
+      () => client.makeGrant({ provider_id: provider.id, user_id: 'user_s' }),
+      ({ status }) => status === 201, // once grants has heard of the provider
+    );
     const token = mint(provider.issuer, { sub: 'user_s', sid: 's', iat: Math.floor(Date.now() / 1_000) });
     const stays = mint(provider.issuer, { sub: 'user_t', sid: 't', iat: Math.floor(Date.now() / 1_000) });
     await becomes(token, 'active');

@@ -91,7 +91,7 @@ describe('a person at the page', () => {
       revocation: { actor: `${ada.email} (${ada.userId})`, reason: 'revoked_by_owner' },
     });
 
-    for (const path of ['/v1/identity-providers', '/api/grants/v1/grants', '/api/feed', '/v1/api-keys']) {
+    for (const path of ['/v1/identity-providers', '/api/grants/v1/grants', '/v1/api-keys']) {
       expect((await browser.call('GET', path)).status).toBe(403);
     }
     const log = await running.logs('portal');

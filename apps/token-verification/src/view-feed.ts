@@ -118,8 +118,8 @@ export class ViewFeed {
   private takeStates(records: readonly ConsumedRecord[]): void {
     for (const record of records) {
       if (record.value === null) continue;
-      if (this.isUsual(record.value, 0, record.value.length)) continue;
       this.orSkip(record, (value) => {
+        if (value !== null && this.isUsual(value, 0, value.length)) return;
         const state = decodeStateRecord(value);
         if (state.kind === 'scope') this.parts.view.takeState(state.data);
         else this.parts.heartbeats.take(record.partition, state.data, performance.now());
