@@ -16,6 +16,7 @@ export interface Stack {
   introspection: { clientId: string; clientSecret: string };
   provider: { id: string; issuer: string; jwksUri: string; clientId: string; audience: string; apiKey: string };
   webhook: { url: string; secret: string };
+  pids: Record<string, number>;
 }
 
 const ROOT = join(import.meta.dirname, '../..');

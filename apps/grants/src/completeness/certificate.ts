@@ -54,7 +54,8 @@ export function certify(evidence: Evidence | undefined, isConfigured: boolean, n
   // Each difference within one clock, so that a clock of ours that is wrong says nothing wrong.
   const behindMs = asOf - completeUpTo + (now - checkedAt);
   if (completeUpTo < completeFrom || behindMs > BEHIND_AFTER_MS) {
-    const waiting = pending > 0 ? `${pending} events that were read are not applied; see also GET /v1/set-aside` : null;
+    const events = pending === 1 ? 'One event that was read is' : `${pending} events that were read are`;
+    const waiting = pending > 0 ? `${events} not applied; see also GET /v1/set-aside` : null;
     return { ...known, status: 'behind', problem: problem ?? waiting ?? 'older events are still being read' };
   }
   return { ...known, status: 'complete', problem };
