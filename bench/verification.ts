@@ -2,10 +2,11 @@ import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import type { ScopeStateData } from '#contracts/revocation.js';
+import { TokenCache } from '#providers/token-cache.js';
 import { Heartbeats } from '#revocation/heartbeats.js';
+import { providerRecord } from '#testing/provider-record.js';
 import { RevocationView } from '../apps/token-verification/src/domain/revocation-view.js';
 import { KeySet } from '../apps/token-verification/src/keys/key-set.js';
-import { VerifiedCache } from '../apps/token-verification/src/verified-cache.js';
 import { type Verdict, Verifier } from '../apps/token-verification/src/verifier.js';
 import { peer } from './peers.js';
 import { median, type Row } from './row.js';
@@ -169,7 +170,7 @@ function verifierWith(jwk: object, capacity: number): { verifier: Verifier; view
     providersOf: (issuer) => (issuer === ISSUER ? PROVIDERS : []),
     isCurrent: (provider) => provider === PROVIDERS[0],
     keysOf: () => keys,
-    cache: new VerifiedCache(capacity),
+    cache: new TokenCache(capacity),
     now: Date.now,
   });
   return { verifier, view };
@@ -187,29 +188,12 @@ const goneFor = (scope: string): ScopeStateData => ({
 });
 
 const PROVIDERS: IdentityProviderData[] = [
-  {
-    id: 'idp_bench',
-    name: 'bench',
-    kind: 'workos',
+  providerRecord('idp_bench', {
     issuers: [ISSUER],
     jwks_uri: 'https://keys.invalid/',
     client_id: 'client_01BENCH',
-    audience: [],
-    audience_policy: 'bound_by_keys',
-    algorithms: ['RS256'],
-    claim_mappings: { user_id: 'sub', organization_id: 'org_id', session_id: 'sid' },
-    required_claims: [],
     clock_tolerance_seconds: 5,
-    allow_impersonation: false,
-    suspension_rule: null,
-    mode: 'enforced',
-    guard: null,
-    api_base_url: null,
-    api_key: null,
-    webhook: null,
-    version: 1,
-    updated_at: '2026-01-01T00:00:00.000Z',
-  },
+  }),
 ];
 
 function fail(): never {

@@ -1,5 +1,5 @@
 import type { Judged } from './token-service.js';
-import type { Verified } from './verified-cache.js';
+import type { Verified } from './verified.js';
 
 /**
  * The answer of `POST /v1/tokens/verify` as JSON: `active` and whose token it is, or the reason of the refusal.

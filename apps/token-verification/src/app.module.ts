@@ -8,6 +8,7 @@ import { ownRoutes } from '#platform/own-routes.js';
 import { ServiceModule } from '#platform/service.module.js';
 import { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import { ProviderRegistry } from '#providers/registry.js';
+import { TokenCache } from '#providers/token-cache.js';
 import { AnswerSigner } from './answer-signer.js';
 import type { VerificationConfig } from './config.js';
 import { Heartbeats } from '#revocation/heartbeats.js';
@@ -26,7 +27,6 @@ import { KnownScopes, ScopesController } from './scopes.controller.js';
 import { tokenRoutes } from './token-routes.js';
 import { TokenService } from './token-service.js';
 import { VerificationMetrics } from './verification-metrics.js';
-import { VerifiedCache } from './verified-cache.js';
 import { Verifier } from './verifier.js';
 import { ViewFeed } from './view-feed.js';
 import { ServerMetadata, WellKnownController } from './well-known.controller.js';
@@ -81,7 +81,7 @@ export class AppModule {
       providersOf: (issuer) => providers.byIssuer(issuer),
       isCurrent: (provider) => providers.get(provider.id) === provider,
       keysOf: (provider) => keys.of(provider),
-      cache: new VerifiedCache(config.cacheMax),
+      cache: new TokenCache(config.cacheMax),
       now: Date.now,
     });
     const authentication = new ApiKeys(config.apiKeys, apiKeys);

@@ -4,7 +4,7 @@ import { REFUSAL_TYPE, type RefusalData } from '#contracts/refusal.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
 import { RateLimit } from '#platform/rate-limit.js';
-import type { Verified } from './verified-cache.js';
+import type { Verified } from './verified.js';
 
 const REMEMBERED = 20_000;
 /** A mass deprovisioning is told by its revocations; of its refusals, some are enough. */

@@ -3,7 +3,7 @@ import { encodeCloudEvent } from '#contracts/cloud-event.js';
 import { SIGN_IN_TYPE, type SignInData } from '#contracts/sign-in.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
-import type { Verified } from './verified-cache.js';
+import type { Verified } from './verified.js';
 
 const REMEMBERED = 100_000;
 

@@ -4,10 +4,11 @@ import { type Access, judge } from '#revocation/judge.js';
 import { scopesOf } from '#revocation/scope.js';
 import { checkClaims, checkTimes, type Subject, type TokenProblem } from '#providers/check-claims.js';
 import { type ParsedToken, parseToken } from '#providers/parse-token.js';
+import type { TokenCache } from '#providers/token-cache.js';
 import type { RevocationView } from './domain/revocation-view.js';
 import { type Algorithm, isSignature } from './keys/jwk.js';
 import type { Found, KeySet } from './keys/key-set.js';
-import { type Verified, VerifiedCache } from './verified-cache.js';
+import type { Verified } from './verified.js';
 
 /** The answer on one token. `unknown` is neither yes nor no: whoever asks must not let anybody in. */
 export type Verdict =
@@ -23,7 +24,7 @@ export interface VerifierParts {
   /** Whether it is still among the providers, in this very version. */
   isCurrent(provider: IdentityProviderData): boolean;
   keysOf(provider: IdentityProviderData): Pick<KeySet, 'find' | 'peek' | 'holds'>;
-  cache: VerifiedCache;
+  cache: TokenCache<Verified>;
   /** Milliseconds since the epoch. */
   now(): number;
 }

@@ -5,7 +5,7 @@ import { decodeWorkOSRecord, type WorkOSEvent } from '#contracts/workos-event.js
 import type { KafkaClient } from '#kafka/client.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
-import { scanTopic } from '#kafka/topic-scan.js';
+import { type OnScanned, scanTopic } from '#kafka/topic-scan.js';
 import type { Logger } from '#platform/logging.js';
 import { effectsOf, type ScopeUpdate, type SuspensionRule } from '#revocation/effects.js';
 import type { Heartbeats } from '#revocation/heartbeats.js';
@@ -57,12 +57,7 @@ export class ViewFeed {
   /** Resolves once the view holds everything that the topics held when it began. */
   async start(): Promise<void> {
     const { client, view, heartbeats, logger } = this.parts;
-    this.scanned = await scanTopic(
-      client,
-      TOPICS.revocationState,
-      (partition, bytes, start, end, first, delta) => this.takeScanned(partition, bytes, start, end, first, delta),
-      this.stopping.signal,
-    );
+    this.scanned = await scanTopic(client, TOPICS.revocationState, this.takeScanned, this.stopping.signal);
     if (this.stopping.signal.aborted) return;
     await this.states.start();
     await this.states.caughtUp;
@@ -95,18 +90,11 @@ export class ViewFeed {
   }
 
   /** Of the scan: nearly all are as grants writes them, and of these no object is made. */
-  private takeScanned(
-    partition: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    first: bigint,
-    delta: number,
-  ): void {
+  private readonly takeScanned: OnScanned = (partition, bytes, start, end, first, delta) => {
     if (start < 0 || this.isUsual(bytes, start, end)) return;
     const place = { topic: TOPICS.revocationState, partition, offset: (first + BigInt(delta)).toString() };
     this.takeStates([{ ...place, key: null, value: bytes.subarray(start, end), headers: {}, timestamp: '0' }]);
-  }
+  };
 
   /** Takes the state of a record that is written as grants writes it; the others have to be decoded. */
   private isUsual(bytes: Buffer, start: number, end: number): boolean {

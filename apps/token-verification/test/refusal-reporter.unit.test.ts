@@ -1,7 +1,7 @@
 import type { OutgoingRecord } from '#kafka/record.js';
 import { RateLimit } from '#platform/rate-limit.js';
 import { RefusalReporter } from '../src/refusal-reporter.js';
-import type { Verified } from '../src/verified-cache.js';
+import type { Verified } from '../src/verified.js';
 
 const verified = (userId: string, sessionId = 'session_1'): Verified =>
   ({

@@ -1,8 +1,8 @@
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { TokenCache } from '#providers/token-cache.js';
 import { RevocationView } from '../src/domain/revocation-view.js';
 import { KeySet } from '../src/keys/key-set.js';
 import { keySetUrl } from '../src/keys/provider-keys.js';
-import { VerifiedCache } from '../src/verified-cache.js';
 import { Verifier } from '../src/verifier.js';
 
 export interface World {
@@ -63,7 +63,7 @@ export function worldOf(
     providersOf: (issuer) => world.providers.filter(({ issuers }) => issuers.includes(issuer)),
     isCurrent: (provider) => world.providers.includes(provider),
     keysOf,
-    cache: new VerifiedCache(cache),
+    cache: new TokenCache(cache),
     now: () => world.now,
   });
   return world;

@@ -1,12 +1,12 @@
 import { parseTime } from '#contracts/moment.js';
 import { checkTimes } from '#providers/check-claims.js';
+import { TokenCache } from '#providers/token-cache.js';
 import { type Access, judge } from '#revocation/judge.js';
 import { scopesOf } from '#revocation/scope.js';
 import { merge, type ScopeState } from '#revocation/scope-state.js';
 import type { Provider } from './provider.js';
 import { type CheckedToken, checkToken, ProviderTokens } from './provider-tokens.js';
 import type { Proof, Source } from './source.js';
-import { TokenCache } from './token-cache.js';
 import { type Claims, type Holder, RescindUnknown, type Revocation, type Verdict } from './verdict.js';
 
 export interface RescindOptions {
