@@ -1,25 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Completed, completionFor, SHELLS } from './completion.js';
 import { type CanaryFacts, diagnose, type Finding } from './diagnose.js';
 import { canaryOf, examine, streamsOf } from './doctor.js';
 import { ask, Ended, expectGood, get, type Installation, isOptional, SERVICES } from './installation.js';
+import { type Options, type OptionName } from './options.js';
 import { sayVerdict, verifyReceipt } from './verify-receipt.js';
 
-export interface Options {
-  user?: string | undefined;
-  organization?: string | undefined;
-  session?: string | undefined;
-  provider?: string | undefined;
-  reason?: string | undefined;
-  keys?: string | undefined;
-  yes: boolean;
-  json: boolean;
-  help: boolean;
-}
-
 /** Answers the exit code. */
-export type Command = (installation: Installation, operands: string[], options: Options) => Promise<number>;
+type Run = (installation: Installation, operands: string[], options: Options) => Promise<number>;
+
+/** A command as it is run, checked and completed. */
+export interface Command extends Completed {
+  run: Run;
+}
 
 const MARKS: Record<Finding['level'], string> = {
   ok: 'ok      ',
@@ -40,7 +35,7 @@ const canaryLine = ({ status, last }: CanaryFacts): string => {
 };
 
 /** Is everything ready, when was a revocation last tried out, and is anybody still to be told? */
-const status: Command = async (installation, _, options) => {
+const status: Run = async (installation, _, options) => {
   const looked = SERVICES.filter((service) => installation.urls[service] !== undefined || !isOptional(service));
   const [canary, streams] = await Promise.all([canaryOf(installation), streamsOf(installation)]);
   const services = await Promise.all(
@@ -72,7 +67,7 @@ const status: Command = async (installation, _, options) => {
 };
 
 /** What is wrong, and what to do about it. */
-const doctor: Command = async (installation, _, options) => {
+const doctor: Run = async (installation, _, options) => {
   const findings = diagnose(await examine(installation));
   const of = (level: Finding['level']): number => findings.filter((finding) => finding.level === level).length;
   const [problems, warnings, unknown] = [of('problem'), of('warning'), of('unknown')];
@@ -98,7 +93,7 @@ interface User {
 const userLine = ({ status, id, email, name }: User): string =>
   [status.padEnd(8), id, email ?? '', name ?? ''].filter((part) => part !== '').join('  ');
 
-const users: Command = async (installation, [q], options) => {
+const users: Run = async (installation, [q], options) => {
   const path = `/v1/users${query({ q, provider_id: options.provider, limit: '100' })}`;
   const found = (await get(installation, 'grants', path)) as { data: User[]; next_cursor: string | null };
   const more = found.next_cursor === null ? [] : ['… and more; give the beginning of an id, an address or a name.'];
@@ -113,7 +108,7 @@ interface UserDetails extends User {
   scopes: { scope: string; closed: boolean; closed_at: string | null; reason?: string | null }[];
 }
 
-const user: Command = async (installation, [id], options) => {
+const user: Run = async (installation, [id], options) => {
   if (id === undefined) throw new Ended(2, 'Give the id of a user: rescind user user_01…');
   const path = `/v1/users/${encodeURIComponent(id)}${query({ provider_id: options.provider })}`;
   const found = (await get(installation, 'grants', path)) as UserDetails;
@@ -134,7 +129,7 @@ const user: Command = async (installation, [id], options) => {
 };
 
 /** Says what would end; with `--yes` it ends. */
-const revoke: Command = async (installation, operands, options) => {
+const revoke: Run = async (installation, operands, options) => {
   const { user, organization, session, provider, reason, yes } = options;
   if (operands.length > 0) throw new Ended(2, 'Say what: --user, --organization or --session <id>.');
   if ([user, organization, session].every((id) => id === undefined)) {
@@ -160,7 +155,7 @@ const revoke: Command = async (installation, operands, options) => {
 };
 
 /** 0 active, 1 refused, 3 not known. */
-const verifyToken: Command = async (installation, [given], options) => {
+const verifyToken: Run = async (installation, [given], options) => {
   const token = (given === undefined || given === '-' ? await readAll(process.stdin) : given).trim();
   if (token === '') throw new Ended(2, 'Give a token, as an argument or on stdin.');
   const path = '/v1/tokens/verify';
@@ -183,7 +178,7 @@ const verifyToken: Command = async (installation, [given], options) => {
 };
 
 /** 0 proved, 1 refused, 3 nobody vouches for the key, 4 they still have access. Asks nobody. */
-const verifyReceiptFile: Command = async (_, [path], options) => {
+const verifyReceiptFile: Run = async (_, [path], options) => {
   if (path === undefined) throw new Ended(2, 'Give a file: rescind verify-receipt receipt.json');
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new Ended(2, `${path} cannot be read (${error.code}).`);
@@ -206,7 +201,7 @@ const TAIL_EVERY_MS = 1_000;
 const PAGE = 100;
 
 /** Each revocation as it is committed, oldest first; with `--json` a line each. Goes on while grants is away. */
-const tail: Command = async (installation, _, options) => {
+const tail: Run = async (installation, _, options) => {
   let newest: bigint | undefined;
   for (;;) {
     try {
@@ -241,33 +236,36 @@ async function newerThan(installation: Installation, newest: bigint | undefined,
   }
 }
 
-const completion: Command = async (_, [shell]) => {
-  if (shell !== 'bash') throw new Ended(2, 'There is a completion for bash: rescind completion bash');
-  const words = [
-    ...Object.keys(COMMANDS),
-    'replay',
-    '--user',
-    '--organization',
-    '--session',
-    '--provider',
-    '--reason',
-    '--keys',
-    '--yes',
-    '--json',
-    '--help',
-  ];
-  console.log(`complete -W '${words.join(' ')}' rescind`);
+const completion: Run = async (_, [shell]) => {
+  const known = SHELLS.find((one) => one === shell);
+  if (!known) throw new Ended(2, `For which shell? rescind completion ${SHELLS.join('|')}`);
+  console.log(completionFor(known, { ...COMMANDS, replay: REPLAY }));
   return 0;
 };
 
+const EVERYWHERE: readonly OptionName[] = ['json', 'help'];
+
+/** Every command by its name. It is refused what is not among its options; shells complete by this table. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
-  status,
-  doctor,
-  users,
-  user,
-  revoke,
-  'verify-token': verifyToken,
-  'verify-receipt': verifyReceiptFile,
-  tail,
-  completion,
+  status: { says: 'is everything ready?', options: EVERYWHERE, run: status },
+  doctor: { says: 'what is wrong, and what to do about it', options: EVERYWHERE, run: doctor },
+  users: { says: 'people by id, address or name', options: ['provider', ...EVERYWHERE], run: users },
+  user: { says: 'one person: sessions, memberships, grants', options: ['provider', ...EVERYWHERE], run: user },
+  revoke: {
+    says: 'end access, or say what would end',
+    options: ['user', 'organization', 'session', 'provider', 'reason', 'yes', ...EVERYWHERE],
+    run: revoke,
+  },
+  'verify-token': { says: 'is this token good?', options: EVERYWHERE, run: verifyToken },
+  'verify-receipt': {
+    says: 'does this receipt prove it? Asks nobody',
+    options: ['keys', ...EVERYWHERE],
+    operand: 'file',
+    run: verifyReceiptFile,
+  },
+  tail: { says: 'follow revocations', options: ['provider', ...EVERYWHERE], run: tail },
+  completion: { says: 'what a shell reads to complete', options: ['help'], operand: 'shell', run: completion },
 };
+
+/** Has settings and options of its own, which it says itself. */
+export const REPLAY: Completed = { says: 'the state computed anew and compared', options: ['help'] };

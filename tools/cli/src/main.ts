@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Command, COMMANDS, type Options } from './commands.js';
+import { type Command, COMMANDS } from './commands.js';
 import { Ended, installationFrom } from './installation.js';
+import { OPTIONS, type OptionName, type Options } from './options.js';
 
 export const HELP = `rescind: ask and steer an installation of Rescind
 
@@ -18,7 +19,7 @@ export const HELP = `rescind: ask and steer an installation of Rescind
                                        offline: does this receipt prove it?
   rescind tail                         follow revocations until Ctrl-C
   rescind replay [--help]              the state computed anew and compared
-  rescind completion bash              for: source <(rescind completion bash)
+  rescind completion bash|zsh|fish     for: source <(rescind completion bash)
 
   --provider <id>  where several have it    --json  for programs    --help
 
@@ -48,7 +49,11 @@ export async function rescind(args: readonly string[], env: NodeJS.ProcessEnv): 
     }
     const command: Command | undefined = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!command) throw new Ended(2, `There is no command ${JSON.stringify(name)}: see rescind --help.`);
-    return await command(installationFrom(env), operands, values);
+    const strange = Object.keys(OPTIONS).find(
+      (one) => values[one as OptionName] && !command.options.includes(one as OptionName),
+    );
+    if (strange) throw new Ended(2, `${name} takes no --${strange}: see rescind --help.`);
+    return await command.run(installationFrom(env), operands, values);
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
     console.error(error.message);
@@ -57,24 +62,15 @@ export async function rescind(args: readonly string[], env: NodeJS.ProcessEnv): 
 }
 
 function read(args: readonly string[]): { values: Options; positionals: string[] } {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean', default: false } as const;
+  const known = Object.entries(OPTIONS).map(([name, option]) => [
+    name,
+    'value' in option
+      ? ({ type: 'string' } as const)
+      : ({ type: 'boolean', default: false, ...(name === 'help' && { short: 'h' }) } as const),
+  ]);
   try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        user: text,
-        organization: text,
-        session: text,
-        provider: text,
-        reason: text,
-        keys: text,
-        yes: flag,
-        json: flag,
-        help: { ...flag, short: 'h' },
-      },
-    });
+    const read = parseArgs({ args: [...args], allowPositionals: true, options: Object.fromEntries(known) });
+    return { values: read.values as unknown as Options, positionals: read.positionals };
   } catch (error) {
     throw new Ended(2, `${(error as Error).message.split('. To specify')[0]} See rescind --help.`);
   }
