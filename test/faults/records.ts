@@ -1,7 +1,7 @@
 import { TOPICS } from '#contracts/topics.js';
 import { KafkaClient } from '#kafka/client.js';
 import { TopicReader } from '#kafka/topic-reader.js';
-import { eventually } from '../journey/client.js';
+import { untilAnswer } from '../journey/client.js';
 import type { ScopeRecord } from './check.js';
 
 /** A subscriber of both topics that tell of revocations; it keeps what it saw, in the order of each scope. */
@@ -39,7 +39,7 @@ export class Records {
       [this.readers[1]!, TOPICS.revocationState],
     ] as const) {
       // Kafka may be on its way back from the last fault.
-      const ends = await eventually(
+      const ends = await untilAnswer(
         () => this.client.endOffsets(topic),
         () => true,
         180_000,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { brokersSeenAt, replicasBehindAt } from '#testing/kafka-answers.js';
-import { Client, eventually, type Json } from '../journey/client.js';
+import { Client, untilAnswer, type Json } from '../journey/client.js';
 import type { TestStack } from '../journey/stack.js';
 import type { Journal, Observation } from './check.js';
 import type { Issuer } from './issuer.js';
@@ -75,7 +75,7 @@ async function playOut(
     states: await records.statesOf(providerId),
     revocations: records.revocationsOf(providerId),
     // The figure is renewed from time to time.
-    outboxRows: await eventually(
+    outboxRows: await untilAnswer(
       () => outboxRows(client),
       (rows) => rows === 0,
       QUIET_MS,
@@ -144,14 +144,14 @@ class Run {
         session_id: sessionId,
         ...(organizationId ? { organization_id: organizationId } : {}),
       };
-      const { body } = await eventually(
+      const { body } = await untilAnswer(
         () => this.client.makeGrant(holder),
         ({ status }) => status === 201,
       );
       this.grantIds.set(index, String(body['id']));
       this.grantedAt.set(index, Date.parse(String(body['granted_at'])));
     }
-    await eventually(
+    await untilAnswer(
       () => this.client.verdict(this.tokens[0]!),
       (verdict) => verdict === 'active',
       QUIET_MS,
@@ -204,7 +204,7 @@ class Run {
   /** Until every event is applied and every answer is there; then the last word on each. */
   async settle(): Promise<void> {
     const ids = [...this.sent.keys()];
-    await eventually(
+    await untilAnswer(
       async () =>
         JSON.stringify(
           (await this.client.api('grants', 'GET', `/v1/events?limit=500&provider_id=${this.provider.id}`)).body,
@@ -215,7 +215,7 @@ class Run {
     await this.heartbeats(2);
     for (let holding = 0; holding < this.plan.holdings.length; holding++) {
       for (const kind of ['token', 'grant'] as const) {
-        const last = await eventually(
+        const last = await untilAnswer(
           () => this.observe(holding, kind),
           ({ isValid }) => isValid !== undefined,
           QUIET_MS,
@@ -230,8 +230,8 @@ class Run {
   private async heartbeats(count: number): Promise<void> {
     for (let beat = 0; beat < count; beat++) {
       const asOf = async (): Promise<unknown> => (await this.client.verify(this.tokens[0]!))['as_of'];
-      const before = await eventually(asOf, (at) => typeof at === 'string', QUIET_MS);
-      await eventually(asOf, (at) => typeof at === 'string' && at > String(before), QUIET_MS);
+      const before = await untilAnswer(asOf, (at) => typeof at === 'string', QUIET_MS);
+      await untilAnswer(asOf, (at) => typeof at === 'string' && at > String(before), QUIET_MS);
     }
   }
 
@@ -267,7 +267,7 @@ async function strikeBrokers(faults: Plan['brokerFaults'], running: TestStack, b
 /** A broker that was away believes for a moment that nothing has changed, so each of them is asked. */
 async function everyReplicaInSync(brokers: string): Promise<void> {
   const ports = brokers.split(',').map((broker) => Number(broker.split(':')[1]));
-  await eventually(
+  await untilAnswer(
     () => Promise.all(ports.flatMap((port) => [replicasBehindAt(port), brokersSeenAt(port).then(missing)])),
     (behind) => behind.every((count) => count === 0),
     QUIET_MS,
@@ -308,7 +308,7 @@ async function keepAway(victim: Victim, forMs: number, running: TestStack): Prom
 
 async function newProvider(client: Client, issuer: Issuer, seed: number): Promise<Provider> {
   const name = `seed-${seed}-${randomBytes(4).toString('hex')}`;
-  const made = await eventually(
+  const made = await untilAnswer(
     () =>
       client.api('portal', 'POST', '/v1/identity-providers', {
         name,
@@ -324,7 +324,7 @@ async function newProvider(client: Client, issuer: Issuer, seed: number): Promis
     QUIET_MS,
   );
   const id = String(made.body['id']);
-  const enabled = await eventually(
+  const enabled = await untilAnswer(
     () => client.api('portal', 'POST', `/v1/identity-providers/${id}/webhook`),
     ({ status }) => status < 300,
     QUIET_MS,
@@ -336,7 +336,7 @@ async function newProvider(client: Client, issuer: Issuer, seed: number): Promis
     secret: String(enabled.body['secret']),
   };
   // Known to webhook-ingress: an empty body is refused for its signature, not for its address.
-  await eventually(
+  await untilAnswer(
     async () => (await fetch(provider.url, { method: 'POST' })).status,
     (status) => status === 401,
     QUIET_MS,

@@ -140,7 +140,7 @@ async function call(url: string, method: string, key: string, body?: object): Pr
 }
 
 /** Asks until the answer is the one awaited; says what it was instead when the time is over. */
-export async function eventually<T>(
+export async function untilAnswer<T>(
   ask: () => Promise<T>,
   holds: (answer: T) => boolean,
   timeoutMs = 60_000,

@@ -25,7 +25,7 @@ import {
 } from '#testing/histories.js';
 import { isVoidByEvents } from '#testing/oracle.js';
 import { problemsOf } from '../contract/described-record.js';
-import { Client, eventually, type Json, type Person } from './client.js';
+import { Client, untilAnswer, type Json, type Person } from './client.js';
 import { type Stack, TestStack } from './stack.js';
 
 /** What the journeys below do not bring about, or not for sure. */
@@ -60,7 +60,7 @@ afterAll(async () => {
 }, 300_000);
 
 const becomes = (token: string, verdict: string) =>
-  eventually(
+  untilAnswer(
     () => client.verdict(token),
     (answer) => answer === verdict,
   );
@@ -93,14 +93,14 @@ describe('each signal is enough alone', () => {
     await end(person);
 
     await becomes(person.token, reason);
-    const revoked = await eventually(
+    const revoked = await untilAnswer(
       () => client.grantOf(String(grant.body['id'])),
       (answer) => answer['status'] === 'revoked' && (answer['revocation'] as Json)['reason'] === reason,
     );
     expect(revoked['revoked_at']).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
     expect((revoked['revocation'] as Json)['source_event_id']).toMatch(/^event_/);
     expect(await client.allowed(person.userId, person.organizationId)).toBe(false);
-    await eventually(
+    await untilAnswer(
       async () => announced,
       (all) =>
         all.some(
@@ -146,7 +146,7 @@ describe('the command line', () => {
     await becomes(person.token, 'active');
     expect(await rescind(['status'])).toMatchObject({ code: 0, said: { ready: true, signals: { refused: 0 } } });
     // What was delivered is told within seconds.
-    const found = await eventually(
+    const found = await untilAnswer(
       () => rescind(['doctor']),
       ({ said }) => JSON.stringify(said).includes('The last delivery came in'),
     );
@@ -166,7 +166,7 @@ describe('the command line', () => {
     try {
       // It begins at what is newest: whether it has begun is seen by revocations of nobody, one after the other.
       let probes = 0;
-      await eventually(
+      await untilAnswer(
         async () => {
           await rescind([
             'revoke',
@@ -189,7 +189,7 @@ describe('the command line', () => {
       await becomes(person.token, 'lost laptop');
       expect(await rescind(['verify-token'], person.token)).toMatchObject({ code: 1, said: { reason: 'lost laptop' } });
       expect((await client.grantOf(String(grant['id'])))['status']).toBe('revoked');
-      await eventually(
+      await untilAnswer(
         () => Promise.resolve(told),
         (all) => all.split('\n').some((line) => line.includes(person.userId) && line.includes('lost laptop')),
       );
@@ -204,7 +204,7 @@ test('a deleted person gets nothing new, and is not made again by a late event',
   await becomes(person.token, 'active');
   await client.workos('DELETE', `/user_management/users/${person.userId}`);
   await becomes(person.token, 'user_deprovisioned');
-  const refused = await eventually(
+  const refused = await untilAnswer(
     () => client.makeGrant(holder(person)),
     ({ status }) => status !== 201,
   );
@@ -223,7 +223,7 @@ test('a deleted person gets nothing new, and is not made again by a late event',
       }),
     ).toBe(200);
   }
-  await eventually(
+  await untilAnswer(
     () => client.api('grants', 'GET', `/v1/events?limit=20`),
     ({ body }) => JSON.stringify(body).includes(`event_late_user.updated_${person.userId}`),
   );
@@ -241,11 +241,11 @@ test('somebody who is deactivated and comes back: the old stays void, the new is
   await client.workos('PUT', `${membership(person)}/reactivate`);
   const fresh = await client.signIn(person);
   // A token of the second of the closing is refused; the next one is not.
-  const again = await eventually(
+  const again = await untilAnswer(
     async () => ((await client.verdict(fresh.token)) === 'active' ? fresh : client.signIn(person)),
     () => true,
   );
-  await eventually(
+  await untilAnswer(
     async () => {
       const session = await client.signIn(person);
       return client.verdict(session.token);
@@ -255,7 +255,7 @@ test('somebody who is deactivated and comes back: the old stays void, the new is
   expect(again.token).not.toBe(person.token);
   expect(await client.verdict(person.token)).toBe('membership_inactive');
   expect((await client.grantOf(String(old.body['id'])))['status']).toBe('revoked');
-  const young = await eventually(
+  const young = await untilAnswer(
     () => client.makeGrant({ user_id: person.userId, organization_id: person.organizationId }),
     ({ status }) => status === 201,
   );
@@ -318,7 +318,7 @@ test('a record that nobody can read is set aside with its reason, stops nothing,
     onRecords: (records) => records.forEach(({ value, headers }) => dead.push({ value: String(value), headers })),
   });
   await dlq.start();
-  await eventually(
+  await untilAnswer(
     async () => dead,
     (all) => all.some(({ value }) => value === poison),
   );
@@ -334,12 +334,12 @@ test('a webhook that never came is repaired by the Events API, named, and certif
   try {
     await client.workos('DELETE', `/user_management/users/${person.userId}`);
     await becomes(person.token, 'user_deprovisioned');
-    const named = await eventually(
+    const named = await untilAnswer(
       async () => (await client.api('grants', 'GET', '/v1/missed-webhooks')).body['data'] as Json[],
       (missed) => missed.some(({ type, user_id }) => type === 'user.deleted' && user_id === person.userId),
     );
     const [one] = named.filter(({ type, user_id }) => type === 'user.deleted' && user_id === person.userId);
-    await eventually(
+    await untilAnswer(
       async () => (await client.api('grants', 'GET', '/v1/completeness')).body['data'] as Json[],
       ([certificate]) => Date.parse(String(certificate?.['complete_up_to'])) > Date.parse(String(one!['occurred_at'])),
     );
@@ -351,7 +351,7 @@ test('a webhook that never came is repaired by the Events API, named, and certif
 test('a valid token makes the person appear', async () => {
   const person = await client.person();
   await becomes(person.token, 'active');
-  await eventually(
+  await untilAnswer(
     () => client.api('grants', 'GET', `/v1/users/${person.userId}`),
     ({ status }) => status === 200,
   );
@@ -383,7 +383,7 @@ describe('signals', () => {
     expect((await client.api('signals', 'POST', '/v1/streams', { kind: 'webhook', url })).status).toBe(201);
     const person = await client.person();
     await client.workos('DELETE', `/user_management/users/${person.userId}`);
-    await eventually(
+    await untilAnswer(
       async () => told,
       (all) => all.some(({ user_id, reason }) => user_id === person.userId && reason === 'user_deprovisioned'),
     );
@@ -489,7 +489,7 @@ describe('shuffled histories', () => {
       for (const batch of batches) {
         await Promise.all(
           batch.map((event) =>
-            eventually(
+            untilAnswer(
               () => client.deliver(own(event), provider),
               (status) => status === 200,
             ),
@@ -497,7 +497,7 @@ describe('shuffled histories', () => {
         );
       }
       const wanted = new Set(history.map((event) => own(event).id));
-      await eventually(
+      await untilAnswer(
         async () =>
           JSON.stringify((await client.api('grants', 'GET', `/v1/events?limit=500&provider_id=${provider.id}`)).body),
         (text) => [...wanted].every((id) => text.includes(id)),
@@ -533,7 +533,7 @@ describe('shuffled histories', () => {
 
   test('shadow mode: nothing ends, it is written down what would have, and it ends once the provider is enforced', async () => {
     const provider = await newProvider(99, { mode: 'shadow' });
-    const grant = await eventually(
+    const grant = await untilAnswer(
       () => client.makeGrant({ provider_id: provider.id, user_id: 'user_s' }),
       ({ status }) => status === 201, // once grants has heard of the provider
     );
@@ -546,12 +546,12 @@ describe('shuffled histories', () => {
       data: { id: 'user_s' },
       created_at: new Date(Date.now() + 1_000).toISOString(),
     };
-    await eventually(
+    await untilAnswer(
       () => client.deliver(gone, provider),
       (status) => status === 200,
     );
     const path = `/v1/shadow-revocations?provider_id=${provider.id}`;
-    const { body } = await eventually(
+    const { body } = await untilAnswer(
       () => client.api('grants', 'GET', path),
       (answer) => (answer.body['data'] as Json[]).length === 1,
     );
@@ -565,7 +565,7 @@ describe('shuffled histories', () => {
     // Of the same key, so in the same partition and later: where this one is known, the other has been passed.
     const enforced = await newProvider(98);
     const behind = mint(enforced.issuer, { sub: 'user_s', sid: 's', iat: Math.floor(Date.now() / 1_000) });
-    await eventually(
+    await untilAnswer(
       () => client.deliver({ ...gone, id: `event_${enforced.id}` }, enforced),
       (status) => status === 200,
     );
@@ -578,7 +578,7 @@ describe('shuffled histories', () => {
     const switched = await client.api('portal', 'PATCH', `/v1/identity-providers/${provider.id}`, { mode: 'enforced' });
     expect(switched.status).toBe(200);
     await becomes(token, 'user_deprovisioned');
-    await eventually(
+    await untilAnswer(
       () => client.grantOf(String(grant.body['id'])),
       ({ status }) => status === 'revoked',
     );
@@ -614,7 +614,7 @@ describe('a process is killed', () => {
     const back = running.killAndAwait('grants');
     await client.workos('DELETE', `/user_management/users/${person.userId}`);
     await back;
-    await eventually(
+    await untilAnswer(
       () => client.grantOf(String(grant.body['id'])),
       ({ status }) => status === 'revoked',
       60_000,
@@ -626,7 +626,7 @@ describe('a process is killed', () => {
     const people = await Promise.all(Array.from({ length: 10 }, () => client.person()));
     const back = [running.killAndAwait('kafka'), running.killAndAwait('webhookIngress')];
     const delivered = people.map(({ userId }) =>
-      eventually(
+      untilAnswer(
         () =>
           client.deliver({
             id: `event_killed_${userId}`,
@@ -641,7 +641,7 @@ describe('a process is killed', () => {
     );
     await Promise.all([...back, ...delivered]);
     for (const { token } of people) {
-      await eventually(
+      await untilAnswer(
         () => client.verdict(token),
         (verdict) => verdict === 'user_deprovisioned',
         60_000,
@@ -657,13 +657,13 @@ describe('a process is killed', () => {
     expect(grant.status).toBe(201);
     const back = running.killAndAwait('postgres');
     await client.workos('DELETE', `/user_management/users/${person.userId}`);
-    await eventually(
+    await untilAnswer(
       () => client.verdict(person.token),
       (verdict) => verdict === 'user_deprovisioned',
       60_000,
     );
     await back;
-    await eventually(
+    await untilAnswer(
       () => client.grantOf(String(grant.body['id'])),
       ({ status }) => status === 'revoked',
       60_000,
@@ -695,7 +695,7 @@ test('every record of every topic is a CloudEvent by the official SDK, and what 
     for (const problem of found) problems.add(`${record.topic} ${type}: ${problem}`);
   });
   // All that such a journey brings about, some of it a moment later; else nothing would have been checked.
-  await eventually(
+  await untilAnswer(
     async () => RECORD_KINDS.map(({ type }) => type).filter((type) => !SELDOM.includes(type) && !seen.has(type)),
     (missing) => missing.length === 0,
     60_000,

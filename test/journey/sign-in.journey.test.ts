@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { authenticate, NotAuthenticated } from '../../libs/client/src/authenticate.js';
 import { Browser } from './browser.js';
-import { Client, eventually, type Json, type Person } from './client.js';
+import { Client, untilAnswer, type Json, type Person } from './client.js';
 import { type Stack, TestStack } from './stack.js';
 
 let running: TestStack;
@@ -44,7 +44,7 @@ const assign = async (role: string, kind: string, value: string): Promise<string
   return String(made.body['id']);
 };
 const ends = (browser: Browser) =>
-  eventually(
+  untilAnswer(
     () => browser.session(),
     ({ status }) => status === 401,
   );
@@ -66,7 +66,7 @@ describe('a person at the page', () => {
       provider_id: provider,
       csrf_token: expect.any(String),
     });
-    const known = await eventually(
+    const known = await untilAnswer(
       () => client.api('grants', 'GET', `/v1/users/${ada.userId}`),
       ({ body }) => body['first_seen_at'] !== null && body['email'] === ada.email,
     );
@@ -74,7 +74,7 @@ describe('a person at the page', () => {
 
     const own = (await client.makeGrant({ user_id: ada.userId, organization_id: ada.organizationId })).body;
     const foreign = (await client.makeGrant({ user_id: other.userId, organization_id: other.organizationId })).body;
-    const me = await eventually(
+    const me = await untilAnswer(
       () => browser.call('GET', '/api/me'),
       ({ body }) => body?.sessions?.length > 0 && body.memberships.length > 0,
     );
@@ -102,7 +102,7 @@ describe('a person at the page', () => {
     const ada = await newcomer();
     const browser = new Browser(stack.portal);
     await browser.signIn(provider, ada.email);
-    const { body } = await eventually(
+    const { body } = await untilAnswer(
       () => browser.call('GET', '/api/me'),
       (answer) => answer.body?.sessions?.some(({ current }: Json) => current),
     );
@@ -138,7 +138,7 @@ describe('a person at the page', () => {
     await browser.signIn(provider, ada.email);
     expect((await browser.call('GET', '/v1/identity-providers')).status).toBe(200);
     await shutOut(ada);
-    const ended = await eventually(
+    const ended = await untilAnswer(
       () => browser.call('GET', '/v1/identity-providers'),
       ({ status }) => status !== 200,
     );
@@ -149,12 +149,12 @@ describe('a person at the page', () => {
 
   test('who was deleted does not appear again by a sign-in that comes late', async () => {
     const ada: Person = await client.person();
-    await eventually(
+    await untilAnswer(
       () => client.verdict(ada.token),
       (verdict) => verdict === 'active',
     );
     await client.workos('DELETE', `/user_management/users/${ada.userId}`);
-    await eventually(
+    await untilAnswer(
       () => client.api('grants', 'GET', `/v1/users/${ada.userId}`),
       ({ body }) => body['status'] === 'deleted',
     );
@@ -198,13 +198,13 @@ describe('a person at the page', () => {
     const found = await client.workos('GET', `/user_management/organization_memberships?user_id=${ada.userId}`);
     const [{ id }] = found['data'] as [{ id: string }];
     await client.workos('PUT', `/user_management/organization_memberships/${id}`, { role_slug: 'admin' });
-    await eventually(
+    await untilAnswer(
       () => browser.session(),
       ({ status, body }) => status === 200 && body.role === 'auditor',
     );
     // Of several requests at once one refreshes: a refresh token is good for one use.
     await client.workos('PUT', `/user_management/organization_memberships/${id}`, { role_slug: 'member' });
-    await eventually(
+    await untilAnswer(
       async () => (await Promise.all([1, 2, 3, 4].map(() => browser.session()))).map(({ body }) => body.role as string),
       (roles) => roles.every((role) => role === 'person'),
     );
@@ -233,18 +233,18 @@ test('the feed tells it as it happens: webhook in, applied, revoked, refused', a
   })().catch(() => undefined);
   const ada = await client.person();
   await client.makeGrant({ user_id: ada.userId, organization_id: ada.organizationId, session_id: ada.sessionId });
-  await eventually(
+  await untilAnswer(
     () => client.verdict(ada.token),
     (verdict) => verdict === 'active',
   );
   await client.workos('DELETE', `/user_management/users/${ada.userId}`);
-  await eventually(
+  await untilAnswer(
     () => client.verdict(ada.token),
     (verdict) => verdict !== 'active',
   );
   for (const event of ['webhook', 'applied', 'revoked', 'refused']) {
     const shape = new RegExp(`event: ${event}\\ndata: .*${ada.userId}`);
-    await eventually(
+    await untilAnswer(
       async () => told,
       (text) => shape.test(text),
     );
@@ -460,18 +460,18 @@ describe('API keys that the portal has issued', () => {
         scope: 'read',
       });
     for (const taken of [verify, check]) {
-      await eventually(taken, (status) => status === 200);
+      await untilAnswer(taken, (status) => status === 200);
     }
     expect(await ask('grants', 'GET', '/v1/grants')).toBe(403);
     expect(await ask('grants', 'POST', '/v1/revocations', { user_id: 'user_1', reason: 'x' })).toBe(403);
-    const used = await eventually(
+    const used = await untilAnswer(
       () => client.api('portal', 'GET', '/v1/api-keys'),
       ({ body }) => (body['data'] as Json[]).some((key) => key['id'] === id && key['last_used_at'] !== null),
     );
     expect(used.status).toBe(200);
 
     expect((await client.api('portal', 'DELETE', `/v1/api-keys/${id}`)).status).toBe(204);
-    for (const refused of [verify, check]) await eventually(refused, (status) => status === 401);
+    for (const refused of [verify, check]) await untilAnswer(refused, (status) => status === 401);
   });
 
   test('for whom somebody asks is said by the portal alone, and stands in the audit', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Browser } from '../journey/browser.js';
-import { Client, eventually, type Json } from '../journey/client.js';
+import { Client, untilAnswer, type Json } from '../journey/client.js';
 import { type Stack, TestStack } from '../journey/stack.js';
 import { Collector, type CollectedSpan } from './collector.js';
 
@@ -32,7 +32,7 @@ afterAll(async () => {
 }, 300_000);
 
 const becomes = (token: string, verdict: string) =>
-  eventually(
+  untilAnswer(
     () => client.verdict(token),
     (answer) => answer === verdict,
   );
@@ -45,7 +45,7 @@ test('one trace leads from the webhook over Kafka and the outbox to the first to
   await client.workos('PUT', `${membership}/deactivate`);
   await becomes(person.token, 'membership_inactive');
 
-  const refusal = await eventually(
+  const refusal = await untilAnswer(
     async () => collector.spans.find(({ name }) => name === 'refuse token')!,
     (span) => span !== undefined,
   );
@@ -60,7 +60,7 @@ test('one trace leads from the webhook over Kafka and the outbox to the first to
     'token-verification: take into view', // from access.revocation-state
     'token-verification: refuse token',
   ];
-  const spans = await eventually(
+  const spans = await untilAnswer(
     async () => inTrace(),
     (all) => all.length >= stations.length,
   );
@@ -106,7 +106,7 @@ test('no secret, token or body is in anything that the services say', async () =
   const name = seed('what stands in a body', `Marker${randomBytes(8).toString('hex')}`);
   await client.workos('PUT', `/user_management/users/${person.userId}`, { first_name: name });
   await becomes(person.token, 'active');
-  await eventually(
+  await untilAnswer(
     () => client.api('grants', 'GET', `/v1/users/${person.userId}`),
     ({ body }) => JSON.stringify(body).includes(name),
   );
@@ -172,7 +172,7 @@ test('no secret, token or body is in anything that the services say', async () =
   };
   const waiting = service('grants', lost);
   const sending = service('webhook-ingress', lost);
-  await eventually(
+  await untilAnswer(
     async () =>
       waiting.said().includes('could not prepare the database') && sending.said().includes('could not connect'),
     (both) => both,

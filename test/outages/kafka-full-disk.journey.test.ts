@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Client, eventually, type Json } from '../journey/client.js';
+import { Client, untilAnswer, type Json } from '../journey/client.js';
 import { type Stack, TestStack } from '../journey/stack.js';
 import { OwnDisk } from './own-disk.js';
 
@@ -46,7 +46,7 @@ test('the disk of Kafka is full: no delivery is answered 200 that is not stored,
   };
   for (let n = 0; n < 50; n++) expect(await isFull()).toBe(200);
   disk.fill();
-  await eventually(isFull, (status) => status === 503);
+  await untilAnswer(isFull, (status) => status === 503);
   const webhookOfGoes = deleted(goes.userId);
   expect(await client.deliver(webhookOfGoes)).toBe(503);
   await saysMissing('webhookIngress', 'kafka');
@@ -56,12 +56,12 @@ test('the disk of Kafka is full: no delivery is answered 200 that is not stored,
 
   disk.free();
   for (const webhook of [...refused, webhookOfGoes])
-    await eventually(
+    await untilAnswer(
       () => client.deliver(webhook),
       (status) => status === 200,
     );
   for (const service of SERVICES)
-    await eventually(
+    await untilAnswer(
       () => fetch(`${stack[service]}/health/ready`),
       ({ status }) => status === 200,
     );
@@ -69,7 +69,7 @@ test('the disk of Kafka is full: no delivery is answered 200 that is not stored,
   await verdictIs(stays.token, 'active');
   // Deleted is who was answered 200, before and after: nobody of them may be given anything.
   for (const user_id of stored)
-    await eventually(
+    await untilAnswer(
       () => client.makeGrant({ user_id }),
       ({ status }) => status === 409,
     );
@@ -86,13 +86,13 @@ const deleted = (id: string) => ({
 });
 
 const verdictIs = (token: string, verdict: string): Promise<string> =>
-  eventually(
+  untilAnswer(
     () => client.verdict(token),
     (answer) => answer === verdict,
   );
 
 const saysMissing = (service: 'webhookIngress' | 'tokenVerification', what: string): Promise<unknown> =>
-  eventually(
+  untilAnswer(
     async () => {
       const answer = await fetch(`${stack[service]}/health/ready`);
       return { status: answer.status, body: (await answer.json()) as Json };

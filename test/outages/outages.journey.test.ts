@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { Client, eventually, type Json, type Person } from '../journey/client.js';
+import { Client, untilAnswer, type Json, type Person } from '../journey/client.js';
 import { type Stack, TestStack } from '../journey/stack.js';
 
 // Each outage of docs/outages.md against the whole stack: what every service says and does meanwhile, and that all of them
@@ -63,19 +63,19 @@ async function keepAway(server: string): Promise<() => Promise<void>> {
 }
 
 const answersOfIngress = (webhook: object, status: number): Promise<number> =>
-  eventually(
+  untilAnswer(
     () => client.deliver(webhook),
     (answer) => answer === status,
   );
 
 const grantsAnswers = (id: string, status: number): Promise<unknown> =>
-  eventually(
+  untilAnswer(
     () => client.api('grants', 'GET', `/v1/grants/${id}`),
     (answer) => answer.status === status,
   );
 
 const becomes = (token: string, verdict: string): Promise<string> =>
-  eventually(
+  untilAnswer(
     () => client.verdict(token),
     (answer) => answer === verdict,
   );
@@ -161,7 +161,7 @@ test('the disk of Postgres is full: no event is lost or set aside, tokens are re
       create trigger no_room before insert on grants.receipts execute function grants.no_room()`);
     await answersOfIngress(leaving.webhook, 200);
     await becomes(leaving.goes.token, 'user_deprovisioned');
-    await eventually(
+    await untilAnswer(
       () => readiness('grants'),
       ({ body }) => body['events'] !== undefined,
     );
@@ -184,12 +184,12 @@ test('grants is behind: tokens are judged by what is read of the events, and it 
     await answersOfIngress(leaving.webhook, 200);
     const storedAt = new Date().toISOString();
     await becomes(leaving.goes.token, 'user_deprovisioned');
-    await eventually(
+    await untilAnswer(
       () => readiness('grants'),
       ({ body }) => body['events'] !== undefined && Number((body['lag'] as Json)['workos.events']) > 0,
     );
     // The view goes on being proved, since each verifier reads the events itself.
-    await eventually(
+    await untilAnswer(
       () => client.verify(leaving.stays.token),
       ({ active, as_of }) => active === true && String(as_of) > storedAt,
     );
@@ -232,7 +232,7 @@ async function somebodyLeaves(): Promise<Leaving> {
   const [goes, stays] = [await client.person(), await client.person()];
   for (const { token } of [goes, stays]) await becomes(token, 'active');
   const { userId: user_id, organizationId: organization_id, sessionId: session_id } = goes;
-  const { body } = await eventually(
+  const { body } = await untilAnswer(
     () => client.makeGrant({ user_id, organization_id, session_id }),
     ({ status }) => status === 201,
   );
@@ -249,7 +249,7 @@ async function somebodyLeaves(): Promise<Leaving> {
 async function hasLeft({ goes, stays, grantOfGoes }: Leaving): Promise<void> {
   await becomes(goes.token, 'user_deprovisioned');
   await becomes(stays.token, 'active');
-  await eventually(
+  await untilAnswer(
     () => client.grantOf(grantOfGoes),
     ({ status }) => status === 'revoked',
   );
@@ -261,13 +261,13 @@ async function readiness(service: Service): Promise<{ status: number; body: Json
 }
 
 const saysMissing = (service: Service, what: string): Promise<unknown> =>
-  eventually(
+  untilAnswer(
     () => readiness(service),
     ({ status, body }) => status === 503 && what in (body['missing'] as Json),
   );
 
 const isReady = (service: Service): Promise<unknown> =>
-  eventually(
+  untilAnswer(
     () => readiness(service),
     ({ status }) => status === 200,
   );

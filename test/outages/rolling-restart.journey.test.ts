@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, eventually } from '../journey/client.js';
+import { Client, untilAnswer } from '../journey/client.js';
 import { type Stack, TestStack } from '../journey/stack.js';
 import { ModelService, moreReplicas, ofStack, type Replica, SERVICES, type ServiceName } from './replicas.js';
 
@@ -37,7 +37,7 @@ afterAll(async () => {
 
 test(`${REPLICAS} replicas of each service are restarted one after the other under load, and no request fails`, async () => {
   const person = await client.person();
-  await eventually(
+  await untilAnswer(
     () => client.verdict(person.token),
     (verdict) => verdict === 'active',
   );
@@ -97,7 +97,7 @@ test(`${REPLICAS} replicas of each service are restarted one after the other und
     took.push(`${name} ${Math.round(ms)} ms (ready again after ${Math.round(performance.now() - startedAt)} ms)`);
     services[name].add(url);
     // The other one has gone on meanwhile.
-    await eventually(
+    await untilAnswer(
       async () => answered,
       (now) => SERVICES.every((one) => now[one] > before[one]),
     );
@@ -108,7 +108,7 @@ test(`${REPLICAS} replicas of each service are restarted one after the other und
   expect(failed).toEqual([]);
 
   // And what was answered with 200 is there.
-  await eventually(
+  await untilAnswer(
     async () => JSON.stringify((await client.api('grants', 'GET', '/v1/events?limit=500')).body),
     (text) => sent.slice(-100).every((id) => text.includes(`"${id}"`)),
   );

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client, eventually } from '../journey/client.js';
+import { Client, untilAnswer } from '../journey/client.js';
 import { type Stack, TestStack } from '../journey/stack.js';
 import { RELEASED, type Released } from './released.js';
 import { type Replica, moreReplicas, SERVICES } from '../outages/replicas.js';
@@ -55,7 +55,7 @@ whenPossible(
     const offboarded = async (clients: Client[]): Promise<void> => {
       const person = await old.person();
       for (const client of clients) {
-        await eventually(
+        await untilAnswer(
           () => client.verdict(person.token),
           (verdict) => verdict === 'active',
         );
@@ -63,11 +63,11 @@ whenPossible(
       const { body: grant } = await clients.at(-1)!.makeGrant({ user_id: person.userId });
       await old.workos('DELETE', `/user_management/users/${person.userId}`);
       for (const client of clients) {
-        await eventually(
+        await untilAnswer(
           () => client.verdict(person.token),
           (verdict) => verdict === 'user_deprovisioned',
         );
-        await eventually(
+        await untilAnswer(
           () => client.grantOf(String(grant['id'])),
           ({ status }) => status === 'revoked',
         );

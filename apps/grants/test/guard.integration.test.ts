@@ -1,6 +1,7 @@
 import { TOPICS } from '#contracts/topics.js';
 import { momentFromWire } from '#contracts/moment.js';
 import type { Topic } from '#contracts/topics.js';
+import { eventually } from '#testing/eventually.js';
 import { applyBatch } from '../src/apply-batch.js';
 import { checkAccess } from '../src/check-access.js';
 import type { Guard } from '../src/domain/guard.js';
@@ -10,7 +11,6 @@ import { reopenNextChunk } from '../src/guard-undoing.js';
 import { listGrants } from '../src/list-grants.js';
 import { markNextChunk } from '../src/marking-worker.js';
 import { revokeScope } from '../src/revoke-scope.js';
-import { until } from './kafka.js';
 import { all, AT, event, grantedAt, newProvider, ownDatabase, type RawEvent, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;
@@ -149,7 +149,7 @@ test('replicas that count at the same time do not each see too few', async () =>
       `select count(*) as n from pg_locks l join pg_database d on d.oid = l.database
        where l.locktype = 'advisory' and not l.granted and d.datname = current_database()`,
     );
-  await until('both wait', async () => (await waiting())[0]!.n === '2', 60_000);
+  await eventually(async () => (await waiting())[0]!.n === '2', { what: 'both wait' });
   free.resolve();
   await holder;
   await Promise.all(both);

@@ -31,18 +31,3 @@ export async function follow(
   await reader.caughtUp;
   return { records, close: () => reader.close() };
 }
-
-/** Waits until a condition holds; what it says when it never does is in the error. */
-export async function until<T>(
-  what: string,
-  found: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 60_000,
-): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const value = await found();
-    if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

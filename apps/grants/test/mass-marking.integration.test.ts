@@ -1,4 +1,5 @@
 import { type Scope, scopesOf } from '#revocation/scope.js';
+import { eventually } from '#testing/eventually.js';
 import { sealAudit, verifyAudit } from '../src/audit-chain.js';
 import { changeScopes } from '../src/change-scopes.js';
 import { markOf, sameMark } from '../src/domain/mark.js';
@@ -6,7 +7,6 @@ import { grantOfRow, type GrantRow } from '../src/grants.sql.js';
 import { enqueueMarking } from '../src/marking-jobs.sql.js';
 import { markNextChunk } from '../src/marking-worker.js';
 import { readScopes } from '../src/scopes.sql.js';
-import { until } from './kafka.js';
 import { all, apply, AT, event, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;
@@ -147,7 +147,7 @@ test('what somebody else closes while a page waits for its grants is not overloo
   const working = work();
   const waits = `select 1 from pg_locks l join pg_stat_activity a using (pid)
     where not l.granted and a.datname = current_database()`;
-  await until('the page waits', async () => (await all(own.database, waits)).length > 0, 60_000);
+  await eventually(async () => (await all(own.database, waits)).length > 0, { what: 'the page waits' });
   free.resolve();
   await Promise.all([other, working]);
   const rows = await expectRuled(providerId);

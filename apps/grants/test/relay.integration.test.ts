@@ -8,13 +8,14 @@ import type { KafkaClient } from '#kafka/client.js';
 import { Fenced } from '#kafka/errors.js';
 import { EndOffsets, type Ends } from '#kafka/end-offsets.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
+import { eventually } from '#testing/eventually.js';
 import type { OutboxRecord } from '../src/domain/announcements.js';
 import { GrantsMetrics } from '../src/grants-metrics.js';
 import { Leader } from '#platform/leader.js';
 import { RELAY_LOCK } from '../src/grants-schema.js';
 import { enqueue, movePosition } from '../src/outbox.sql.js';
 import { Relay, RELAYED_TOPICS, type RelaySettings } from '../src/relay.js';
-import { follow, ownTopics, until } from './kafka.js';
+import { follow, ownTopics } from './kafka.js';
 import { all, ownDatabase } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;
@@ -89,13 +90,13 @@ test('everything is published in its order, then deleted, and the heartbeat says
   for (let version = 0; version < 150; version++) await put(state('a/user:1', version), state('a/user:2', version));
   await own.database.transaction((tx) => movePosition(tx, TOPICS.workosEvents, 1, '42'));
   relayOf(producerOf('relay-order'));
-  await until('the outbox is empty', isEmpty);
-  await until('all is read', () => records.length >= 300);
+  await eventually(isEmpty, { what: 'the outbox is empty' });
+  await eventually(() => records.length >= 300, { what: 'all is read' });
 
   const expected = Array.from({ length: 150 }, (_, version) => version);
   expect(versionsOf(records, 'a/user:1')).toEqual(expected);
   expect(versionsOf(records, 'a/user:2')).toEqual(expected);
-  await until('a heartbeat', () => beatsIn(records).some(({ applied }) => applied['1'] === '42'));
+  await eventually(() => beatsIn(records).some(({ applied }) => applied['1'] === '42'), { what: 'a heartbeat' });
 });
 
 test('a heartbeat says where the events end, and has a partition that was added at once', async () => {
@@ -106,11 +107,11 @@ test('a heartbeat says where the events end, and has a partition that was added 
     const ends = await client.endOffsets(TOPICS.workosEvents);
     return beatsIn(records).some((beat) => isDeepStrictEqual(beat.ends, ends));
   };
-  await until('the ends of the events', isSaid);
+  await eventually(isSaid, { what: 'the ends of the events' });
   const topic = client.topic(TOPICS.workosEvents);
   const added = Object.keys(await client.endOffsets(TOPICS.workosEvents)).length;
   await client.withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: added + 1 }] }));
-  await until('the added one', () => beatsIn(records).some(({ ends }) => ends[added] !== undefined));
+  await eventually(() => beatsIn(records).some(({ ends }) => ends[added] !== undefined), { what: 'the added one' });
 });
 
 test('of a moment of which nobody knows where the events ended there is no heartbeat, and the outbox goes on', async () => {
@@ -124,9 +125,9 @@ test('of a moment of which nobody knows where the events ended there is no heart
   };
   relayOf(producerOf('relay-silent'), {}, { newest });
   for (let version = 0; version < 3; version++) {
-    await until('the next beat is due', () => asked > version + 1);
+    await eventually(() => asked > version + 1, { what: 'the next beat is due' });
     await put(state('silent/user:1', version));
-    await until('published', () => versionsOf(records, 'silent/user:1').includes(version));
+    await eventually(() => versionsOf(records, 'silent/user:1').includes(version), { what: 'published' });
   }
   const beats = beatsIn(records).filter(({ ends }) => ends['0'] === '4711');
   expect(new Set(beats.map(({ at }) => at))).toEqual(new Set([known.at.toISOString()]));
@@ -138,10 +139,10 @@ test('a new row is published at once, not at the next look', async () => {
   const { records, close } = await follow(client, TOPICS.revocationState);
   closers.push(close);
   const leader = relayOf(producerOf('relay-quick'), { heartbeatIntervalMs: NEVER_MS, pollMs: NEVER_MS });
-  await until('leads', () => leader.state === 'leader');
+  await eventually(() => leader.state === 'leader', { what: 'leads' });
   for (let version = 0; version < 3; version++) {
     await put(state('quick/user:1', version));
-    await until('published', () => versionsOf(records, 'quick/user:1').includes(version));
+    await eventually(() => versionsOf(records, 'quick/user:1').includes(version), { what: 'published' });
   }
 });
 
@@ -166,7 +167,7 @@ test('a former leader that does not know it yet cannot write what is older after
     },
   });
   await put(state('fenced/user:1', 1));
-  await until('the former leader is about to send', () => held);
+  await eventually(() => held, { what: 'the former leader is about to send' });
 
   // What the database does to a leader that has been silent for too long.
   await all(
@@ -175,25 +176,27 @@ test('a former leader that does not know it yet cannot write what is older after
   );
   relayOf(successor);
   await put(state('fenced/user:1', 2));
-  await until('the successor has published', isEmpty);
-  await until('the newer one is read', () => versionsOf(records, 'fenced/user:1').includes(2));
+  await eventually(isEmpty, { what: 'the successor has published' });
+  await eventually(() => versionsOf(records, 'fenced/user:1').includes(2), { what: 'the newer one is read' });
 
   held!();
-  await until('the former leader is refused', () => refusal !== undefined);
+  await eventually(() => refusal !== undefined, { what: 'the former leader is refused' });
   expect(refusal).toBeInstanceOf(Fenced);
   await put(state('fenced/user:1', 3));
-  await until('the newest one is read', () => versionsOf(records, 'fenced/user:1').includes(3));
+  await eventually(() => versionsOf(records, 'fenced/user:1').includes(3), { what: 'the newest one is read' });
   expect(versionsOf(records, 'fenced/user:1')).toEqual([1, 2, 3]);
 });
 
 test('there is one leader, and another one as soon as its connection is gone', async () => {
   const leaders = [relayOf(producerOf('relay-one')), relayOf(producerOf('relay-one'))];
   const leading = () => leaders.filter(({ state }) => state === 'leader');
-  await until('one leads', () => leading().length === 1);
-  await until('one follows', () => leaders.some(({ state }) => state === 'follower'));
+  await eventually(() => leading().length === 1, { what: 'one leads' });
+  await eventually(() => leaders.some(({ state }) => state === 'follower'), { what: 'one follows' });
   const [first] = leading();
   await first!.stop();
-  await until('the other one leads', () => leaders.find((leader) => leader !== first)!.state === 'leader');
+  await eventually(() => leaders.find((leader) => leader !== first)!.state === 'leader', {
+    what: 'the other one leads',
+  });
 });
 
 test('the database puts down a leader that says nothing any more', async () => {
@@ -204,7 +207,7 @@ test('the database puts down a leader that says nothing any more', async () => {
   });
   leader.start();
   closers.push(() => leader.stop());
-  await until('leads', () => silent);
+  await eventually(() => silent, { what: 'leads' });
   const { rows } = await silent!.query<{ idle_session_timeout: string }>('show idle_session_timeout');
   expect(rows[0]!.idle_session_timeout).toBe('3s');
 });

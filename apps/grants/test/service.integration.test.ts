@@ -10,10 +10,11 @@ import { BatchPublisher } from '#kafka/publisher.js';
 import { loadConfig } from '#platform/config.js';
 import { createService, listen } from '#platform/serve.js';
 import { providerRecord } from '#testing/provider-record.js';
+import { eventually } from '#testing/eventually.js';
 import { AppModule } from '../src/app.module.js';
 import { grantsConfig } from '../src/config.js';
 import { Lifetime } from '../src/lifetime.js';
-import { follow, ownTopics, until } from './kafka.js';
+import { follow, ownTopics } from './kafka.js';
 import { all, event, ownDatabase, type RawEvent, recordOf } from './support.js';
 
 const PROVIDER = 'idp_workos';
@@ -48,7 +49,7 @@ beforeAll(async () => {
   app.get(Lifetime).start(async () => {
     await app.startAllMicroservices();
   });
-  await until('ready', async () => (await fetch(`${url}/health/ready`)).status === 200);
+  await eventually(async () => (await fetch(`${url}/health/ready`)).status === 200, { what: 'ready' });
 });
 afterAll(async () => {
   await app.close();
@@ -143,7 +144,7 @@ test.each([
 
   const said = now(type, data(user));
   await publish(said);
-  await until('revoked', async () => (await call('GET', `/v1/grants/${id}`)).body.status === 'revoked');
+  await eventually(async () => (await call('GET', `/v1/grants/${id}`)).body.status === 'revoked', { what: 'revoked' });
 
   expect((await call('GET', `/v1/grants/${id}`)).body).toMatchObject({
     revoked_at: said.created_at,
@@ -155,10 +156,12 @@ test.each([
   });
   const again = await grant(user, { organization_id: `org_${user}`, session_id: `session_${user}` });
   expect(again).toMatchObject({ status: 409, body: { code: 'principal_deprovisioned', reason } });
-  const announced = await until('announced', () =>
-    revocations.records
-      .map(({ value }) => JSON.parse(String(value)))
-      .find(({ data }) => data.source_event_id === said.id),
+  const announced = await eventually(
+    () =>
+      revocations.records
+        .map(({ value }) => JSON.parse(String(value)))
+        .find(({ data }) => data.source_event_id === said.id),
+    { what: 'announced' },
   );
   expect(announced).toMatchObject({ type: 'io.rescind.revocation.v1', data: { reason, revoked_grant_ids: [id] } });
   await revocations.close();
@@ -267,18 +270,18 @@ test('by hand: dry run, revocation, listing, reinstatement', async () => {
 });
 
 test('the offset moves only after the commit: while the database refuses, nothing is lost or set aside', async () => {
-  await until('nothing is left', async () => (await lag()) === 0);
+  await eventually(async () => (await lag()) === 0, { what: 'nothing is left' });
   await own.asAdmin('alter table grants.receipts rename to receipts_away');
   const said = now('user.deleted', { id: 'user_later' });
   await publish(said);
-  await until('it has come', async () => (await lag()) === 1);
+  await eventually(async () => (await lag()) === 1, { what: 'it has come' });
   const { body } = await call('GET', '/v1/set-aside?limit=500');
   expect(body.data).toEqual([]);
   expect((await check('user_later')).body.reason).toBe('no_grant');
   expect(await lag()).toBe(1);
   await own.asAdmin('alter table grants.receipts_away rename to receipts');
-  await until('applied', async () => (await check('user_later')).body.reason === 'user_deprovisioned');
-  await until('nothing is left', async () => (await lag()) === 0);
+  await eventually(async () => (await check('user_later')).body.reason === 'user_deprovisioned', { what: 'applied' });
+  await eventually(async () => (await lag()) === 0, { what: 'nothing is left' });
 });
 
 test('what cannot be read goes to the dead-letter topic and does not stop the partition; redrive sends it once', async () => {
@@ -287,8 +290,10 @@ test('what cannot be read goes to the dead-letter topic and does not stop the pa
   const bytes = Buffer.from('no event at all');
   await publisher.publish(TOPICS.workosEvents, { key: 'poison', value: bytes, headers: { trace: 't-1' } });
   await publish(now('user.deleted', { id: 'user_behind' }));
-  await until('the next one is applied', async () => (await check('user_behind')).body.reason === 'user_deprovisioned');
-  const letter = await until('a dead letter', () => letters.records[0]);
+  await eventually(async () => (await check('user_behind')).body.reason === 'user_deprovisioned', {
+    what: 'the next one is applied',
+  });
+  const letter = await eventually(() => letters.records[0], { what: 'a dead letter' });
   expect([String(letter.key), letter.value]).toEqual(['poison', bytes]);
   expect([String(letter.headers['trace']), String(letter.headers['rescind-reason'])]).toEqual([
     't-1',
@@ -302,14 +307,17 @@ test('what cannot be read goes to the dead-letter topic and does not stop the pa
   const first = await call('POST', `/v1/set-aside/${id}/redrive`);
   expect(first).toMatchObject({ status: 200, body: { status: 'redriven', redriven_by: 'tester' } });
   expect(await call('POST', `/v1/set-aside/${id}/redrive`)).toEqual(first);
-  const copy = await until('it came again', () =>
-    events.records.slice(before).find(({ key }) => String(key) === 'poison'),
-  );
-  expect([copy.value, String(copy.headers['trace'])]).toEqual([bytes, 't-1']);
-  await until('it is set aside again', async () => {
-    const waiting = await call('GET', '/v1/set-aside?status=waiting');
-    return waiting.body.data.length === 1 && waiting.body.data[0].id !== id;
+  const copy = await eventually(() => events.records.slice(before).find(({ key }) => String(key) === 'poison'), {
+    what: 'it came again',
   });
+  expect([copy.value, String(copy.headers['trace'])]).toEqual([bytes, 't-1']);
+  await eventually(
+    async () => {
+      const waiting = await call('GET', '/v1/set-aside?status=waiting');
+      return waiting.body.data.length === 1 && waiting.body.data[0].id !== id;
+    },
+    { what: 'it is set aside again' },
+  );
   expect(events.records.slice(before).filter(({ key }) => String(key) === 'poison')).toHaveLength(1);
   const rest = await call('POST', '/v1/set-aside/redrive', { reason: 'record_malformed' });
   expect(rest.body).toEqual({ reason: 'record_malformed', redriven: 1 });
@@ -328,12 +336,16 @@ test('a person appears by signing in; a deleted one does not come back', async (
       seen_by: 'portal',
     });
   await signIn('user_new', '2026-03-01T10:00:00.000Z');
-  await until('appears', async () => (await call('GET', '/v1/users?q=user_new@')).body.data.length === 1);
+  await eventually(async () => (await call('GET', '/v1/users?q=user_new@')).body.data.length === 1, {
+    what: 'appears',
+  });
   await publish(now('user.deleted', { id: 'user_new' }));
-  await until('deleted', async () => (await call('GET', '/v1/users/user_new')).body.status === 'deleted');
+  await eventually(async () => (await call('GET', '/v1/users/user_new')).body.status === 'deleted', {
+    what: 'deleted',
+  });
   await signIn('user_new', '2026-03-02T10:00:00.000Z');
   await signIn('user_newer', '2026-03-02T10:00:00.000Z');
-  await until('the later one', async () => (await call('GET', '/v1/users/user_newer')).status === 200);
+  await eventually(async () => (await call('GET', '/v1/users/user_newer')).status === 200, { what: 'the later one' });
   const { body } = await call('GET', '/v1/users/user_new');
   expect(body).toMatchObject({ status: 'deleted', email: 'user_new@example.test' });
   expect(body.sessions).toMatchObject([{ id: 'session_of_user_new' }]);
@@ -342,10 +354,13 @@ test('a person appears by signing in; a deleted one does not come back', async (
 test('what WorkOS said is kept, with what came of it', async () => {
   const said = now('nobody.knows.this', { id: 'x', note: 'kept \0 as it is' });
   await publish(said);
-  const kept = await until('kept', async () => {
-    const { status, body } = await call('GET', `/v1/events/${said.id}`);
-    return status === 200 && body;
-  });
+  const kept = await eventually(
+    async () => {
+      const { status, body } = await call('GET', `/v1/events/${said.id}`);
+      return status === 200 && body;
+    },
+    { what: 'kept' },
+  );
   expect(kept).toMatchObject({ type: 'nobody.knows.this', outcome: 'unknown_type', event: said });
   const { body } = await call('GET', '/v1/events?limit=1');
   expect(body.data).toHaveLength(1);
@@ -375,6 +390,6 @@ test('without the database nothing is allowed, and it comes back by itself', asy
     await all(admin.database, `alter database ${name} allow_connections true`);
     await admin.drop();
   }
-  await until('allowed again', async () => (await check('user_away')).body.allowed === true);
-  await until('ready again', async () => (await fetch(`${url}/health/ready`)).status === 200);
+  await eventually(async () => (await check('user_away')).body.allowed === true, { what: 'allowed again' });
+  await eventually(async () => (await fetch(`${url}/health/ready`)).status === 200, { what: 'ready again' });
 });

@@ -2,10 +2,10 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Database, type DatabaseConfig } from '#platform/database.js';
+import { eventually } from '#testing/eventually.js';
 import { EventApplier } from '../src/event-applier.js';
 import { GRANTS_SCHEMA } from '../src/grants-schema.js';
 import { GrantsMetrics } from '../src/grants-metrics.js';
-import { until } from './kafka.js';
 import { all, event, newProvider, NO_RULE, ownDatabase, type OwnDatabase, recordOf } from './support.js';
 
 let own: OwnDatabase;
@@ -81,12 +81,12 @@ test('a backend that is killed in the middle of a batch', async () => {
   const database = await another();
   await admin.query('begin; lock table scopes in exclusive mode');
   const applying = applierOf(database).apply(records).catch((error: unknown) => error); // prettier-ignore
-  const waiting = await until('it waits', async () => {
+  const waiting = await eventually(async () => {
     const { rows } = await admin.query<{ pid: number }>(
       `select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
     );
     return rows[0]?.pid;
-  }, 60_000); // prettier-ignore
+  }, { what: 'it waits' }); // prettier-ignore
   await admin.query('select pg_terminate_backend($1)', [waiting]);
   expect(await applying).toMatchObject({ name: 'DatabaseUnavailable' });
   await admin.query('rollback');
@@ -132,7 +132,7 @@ test('too many connections', async () => {
     await expect(applier.apply(records)).rejects.toMatchObject({ name: 'DatabaseUnavailable' });
   }
   await limited.asAdmin(`alter database ${name} connection limit -1`);
-  await until('they are applied', () => applier.apply(records).then(() => true, () => false), 60_000); // prettier-ignore
+  await eventually(() => applier.apply(records).then(() => true, () => false), { what: 'they are applied' }); // prettier-ignore
   expect(await database.read((tx) => tx.query('select 1 from set_aside'))).toEqual([]);
   await database.close();
   await limited.drop();

@@ -7,7 +7,8 @@ import pg from 'pg';
 import { Database } from '#platform/database.js';
 import { apiKeyOwner, unseal, webhookSecretOwner } from '#providers/sealing.js';
 import { ProviderRegistry } from '#providers/registry.js';
-import { KEY, newPlace, type Place, type Portal, startPortal, until } from './portal.js';
+import { eventually } from '#testing/eventually.js';
+import { KEY, newPlace, type Place, type Portal, startPortal } from './portal.js';
 
 const PROVIDERS = '/v1/identity-providers';
 const keys = [{ id: 'k1', key: Buffer.from(KEY, 'base64') }];
@@ -37,10 +38,13 @@ async function create(more: object = {}): Promise<string> {
   return body.id as string;
 }
 const seen = (id: string, version: number) =>
-  until(`version ${version} of ${id} is seen`, () => {
-    const data = registry.get(id);
-    return data?.version === version ? data : undefined;
-  });
+  eventually(
+    () => {
+      const data = registry.get(id);
+      return data?.version === version ? data : undefined;
+    },
+    { what: `version ${version} of ${id} is seen` },
+  );
 
 test('a minimal WorkOS provider gets the values that real tokens need', async () => {
   const { status, body } = await portal.call('POST', PROVIDERS, workos());
@@ -99,7 +103,7 @@ test('a change, and an end, are seen', async () => {
   expect((await seen(id, 2)).algorithms).toEqual(['RS256', 'ES256']);
 
   expect((await portal.call('DELETE', `${PROVIDERS}/${id}`)).status).toBe(204);
-  await until('it is gone', () => registry.get(id) === undefined);
+  await eventually(() => registry.get(id) === undefined, { what: 'it is gone' });
   expect((await portal.call('GET', `${PROVIDERS}/${id}`)).body.code).toBe('provider_unknown');
 });
 
@@ -270,10 +274,13 @@ test('what webhook-ingress tells of an endpoint is shown: last delivery, last re
   const id = await create();
   const path = `${PROVIDERS}/${id}/webhook`;
   const { body: enabled } = await portal.call('POST', path);
-  const known = await until('the activity is known', async () => {
-    const { body } = await portal.call('GET', path);
-    return body.activity_known ? body : undefined;
-  });
+  const known = await eventually(
+    async () => {
+      const { body } = await portal.call('GET', path);
+      return body.activity_known ? body : undefined;
+    },
+    { what: 'the activity is known' },
+  );
   expect(known).toMatchObject({
     last_delivery_at: null,
     last_refused: null,
@@ -294,10 +301,13 @@ test('what webhook-ingress tells of an endpoint is shown: last delivery, last re
   });
   await publisher.publish(TOPICS.webhookActivity, { key: id, value: Buffer.from(value) });
   await publisher.close();
-  const shown = await until('it is shown', async () => {
-    const { body } = await portal.call('GET', path);
-    return body.last_delivery_at === null ? undefined : body;
-  });
+  const shown = await eventually(
+    async () => {
+      const { body } = await portal.call('GET', path);
+      return body.last_delivery_at === null ? undefined : body;
+    },
+    { what: 'it is shown' },
+  );
   expect(shown).toMatchObject({
     last_delivery_at: at,
     last_refused: refused,

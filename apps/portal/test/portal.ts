@@ -7,6 +7,7 @@ import { loadConfig } from '#platform/config.js';
 import { createRegistry } from '#platform/metrics.js';
 import { createService, listen } from '#platform/serve.js';
 import { type RoleUrls, type TestDatabase, testDatabase, withRoles } from '#testing/database.js';
+import { eventually } from '#testing/eventually.js';
 import { AppModule } from '../src/app.module.js';
 import { portalConfig } from '../src/config.js';
 import { Lifetime } from '../src/lifetime.js';
@@ -93,7 +94,7 @@ export async function startPortal(
   const app = await createService(AppModule.forRoot(config, logger, createRegistry('portal')), options);
   const url = await listen(app, options);
   app.get(Lifetime).start();
-  await until('the portal is ready', () => isReady(url));
+  await eventually(() => isReady(url), { what: 'the portal is ready' });
   return {
     app,
     url,
@@ -115,18 +116,3 @@ export async function startPortal(
 }
 
 const answersReady = async (url: string): Promise<boolean> => (await fetch(`${url}/health/ready`)).status === 200;
-
-/** Waits until a condition holds; what it says when it never does is in the error. */
-export async function until<T>(
-  what: string,
-  found: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 60_000,
-): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const value = await found();
-    if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { ConfigError } from '#platform/config.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { apiKeyOwner, unseal, webhookSecretOwner } from '#providers/sealing.js';
-import { KEY, newPlace, type Place, type Portal, startPortal, until } from './portal.js';
+import { eventually } from '#testing/eventually.js';
+import { KEY, newPlace, type Place, type Portal, startPortal } from './portal.js';
 
 const PROVIDERS = '/v1/identity-providers';
 const keys = [{ id: 'k1', key: Buffer.from(KEY, 'base64') }];
@@ -46,7 +47,7 @@ providers:
     webhook: { token: ${TOKEN}, secrets: [${secrets.join()}] }
 `;
 const start = () => startPortal(place, { RESCIND_PROVIDERS_FILE: file, PROVIDERS_FILE_POLL_MS: '50' });
-const seen = (what: string, found: () => boolean) => until(what, found);
+const seen = (what: string, found: () => boolean) => eventually(found, { what });
 
 test('what is declared is there, and cannot be changed in the page', async () => {
   await write(yaml('Declared'));

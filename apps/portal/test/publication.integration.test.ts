@@ -7,7 +7,8 @@ import { TOPICS } from '#contracts/topics.js';
 import { Database } from '#platform/database.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { apiKeyOwner, sealingKeyOf, unseal } from '#providers/sealing.js';
-import { KEY, newPlace, type Place, type Portal, startPortal, until } from './portal.js';
+import { eventually } from '#testing/eventually.js';
+import { KEY, newPlace, type Place, type Portal, startPortal } from './portal.js';
 
 const PROVIDERS = '/v1/identity-providers';
 const wanted = { name: 'WorkOS', kind: 'workos', issuers: ['https://api.workos.com/user_management/client_01A'] };
@@ -42,14 +43,17 @@ async function create(portal: Portal, more: object = {}): Promise<string> {
   return (await portal.call('POST', PROVIDERS, { ...wanted, ...more })).body.id as string;
 }
 const settled = (portal: Portal) =>
-  until('everything is published', async () => {
-    const [row] = await portal.app
-      .get(Database)
-      .source.query<{ waiting: number }[]>(
-        'select count(*)::int as waiting from identity_providers where published_version < version',
-      );
-    return row!.waiting === 0;
-  });
+  eventually(
+    async () => {
+      const [row] = await portal.app
+        .get(Database)
+        .source.query<{ waiting: number }[]>(
+          'select count(*)::int as waiting from identity_providers where published_version < version',
+        );
+      return row!.waiting === 0;
+    },
+    { what: 'everything is published' },
+  );
 
 test('versions of one provider come in their order, however fast they are made', async () => {
   const portal = await portalHere();
@@ -88,7 +92,7 @@ test('a change that was committed is published, whoever dies in between', async 
 
   await portalHere();
   const registry = await registryHere();
-  await until('it is published', () => registry.get(id)?.name === 'Committed');
+  await eventually(() => registry.get(id)?.name === 'Committed', { what: 'it is published' });
 });
 
 test('without Kafka it takes changes, says that they wait, and publishes them later', async () => {
@@ -111,10 +115,10 @@ test('without Kafka it takes changes, says that they wait, and publishes them la
 
   const portal = await portalHere();
   const registry = await registryHere();
-  await until('it is published', () => registry.get(made.body.id as string));
+  await eventually(() => registry.get(made.body.id as string), { what: 'it is published' });
   // A new leader compares with what Kafka held a moment ago, and may publish the same version once more.
   const path = `${PROVIDERS}/${made.body.id}`;
-  await until('the API says so', async () => (await portal.call('GET', path)).body.published === true);
+  await eventually(async () => (await portal.call('GET', path)).body.published === true, { what: 'the API says so' });
 });
 
 test('two portals: each takes changes, one publishes, and another goes on when it ends', async () => {
@@ -123,10 +127,10 @@ test('two portals: each takes changes, one publishes, and another goes on when i
   const registry = await registryHere();
   const a = await create(first);
   const b = await create(second);
-  await until('both are seen', () => registry.get(a) && registry.get(b));
+  await eventually(() => registry.get(a) && registry.get(b), { what: 'both are seen' });
   await stop(first);
   await second.call('PATCH', `${PROVIDERS}/${a}`, { name: 'By the second' });
-  await until('the change is seen', () => registry.get(a)?.name === 'By the second');
+  await eventually(() => registry.get(a)?.name === 'By the second', { what: 'the change is seen' });
 });
 
 test('a former leader can write no more', async () => {
@@ -140,7 +144,7 @@ test('a former leader can write no more', async () => {
   const id = await create(portal);
   const registry = await registryHere();
   // The portal was fenced by us, stands again, and fences us in its turn.
-  await until('it is published all the same', () => registry.get(id));
+  await eventually(() => registry.get(id), { what: 'it is published all the same' });
   const old = { topic: TOPICS.identityProviders, key: id, value: null };
   await expect(former.sendAll([old])).rejects.toThrow('newer holder');
   expect(registry.get(id)).toBeDefined();
@@ -160,7 +164,7 @@ test('a topic that was made anew is filled again', async () => {
 
   await portalHere();
   const registry = await registryHere();
-  await until('it is there again', () => registry.get(kept));
+  await eventually(() => registry.get(kept), { what: 'it is there again' });
   expect(registry.all()).toHaveLength(1);
 });
 
@@ -183,9 +187,9 @@ test('after a restored database, its state stands on the topic as a newer versio
 
   const restored = await portalHere();
   const registry = await registryHere();
-  await until('the restored state is seen', () => registry.get(id)?.name === 'Restored');
+  await eventually(() => registry.get(id)?.name === 'Restored', { what: 'the restored state is seen' });
   expect(registry.get(id)!.version).toBe(5);
-  await until('the deletion is seen', () => registry.get(gone) === undefined);
+  await eventually(() => registry.get(gone) === undefined, { what: 'the deletion is seen' });
   expect((await restored.call('PATCH', `${PROVIDERS}/${id}`, { name: 'After' })).body.version).toBe(6);
 });
 
@@ -200,7 +204,7 @@ test('an empty database leaves alone what it does not know', async () => {
   await client.end();
 
   const empty = await portalHere();
-  await until('it has compared', () => empty.log().includes('does not know'));
+  await eventually(() => empty.log().includes('does not know'), { what: 'it has compared' });
   const registry = await registryHere();
   expect(registry.get(id)).toBeDefined();
 });
@@ -216,10 +220,13 @@ test('with a new first key everything is sealed again, so that the old key can g
   await stop(await portalHere({ RESCIND_ENCRYPTION_KEYS: `k2:${newKey},k1:${KEY}` }));
   const rotated = await portalHere({ RESCIND_ENCRYPTION_KEYS: `k2:${newKey}` });
   const registry = await registryHere();
-  const data = await until('it is sealed again', () => {
-    const found = registry.get(id);
-    return found && sealingKeyOf(found.api_key!) === 'k2' ? found : undefined;
-  });
+  const data = await eventually(
+    () => {
+      const found = registry.get(id);
+      return found && sealingKeyOf(found.api_key!) === 'k2' ? found : undefined;
+    },
+    { what: 'it is sealed again' },
+  );
   const keys = [{ id: 'k2', key: Buffer.from(newKey, 'base64') }];
   expect(unseal(data.api_key!, apiKeyOwner(id), keys)).toBe('sk_test_sealed_twice');
   expect(data.webhook!.secrets.map(({ sealed }) => sealingKeyOf(sealed))).toEqual(['k2']);

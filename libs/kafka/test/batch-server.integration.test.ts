@@ -8,7 +8,7 @@ import type { KafkaClient } from '#kafka/client.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { ensureTopics } from '#kafka/topics.js';
-import { until } from './until.js';
+import { eventually } from '#testing/eventually.js';
 import { clientOf, ownBroker, shared } from './kafka.js';
 
 interface Delivery {
@@ -80,9 +80,9 @@ const total = (lag: Record<string, Record<number, bigint>>): bigint =>
 test('hands over each record and commits the offset after a batch that resolved', async () => {
   const { server, received } = await serve(() => undefined);
   const values = await publish(200, 'commit');
-  await until(() => named(received(), 'commit').length === 200);
+  await eventually(() => named(received(), 'commit').length === 200);
   expect(named(received(), 'commit').sort()).toEqual(values.sort());
-  await until(async () => total(await server.lag()) === 0n);
+  await eventually(async () => total(await server.lag()) === 0n);
   expect(server.isConnected()).toBe(true);
   expect(server.assignment()[TOPICS.workosEvents]).toHaveLength(6);
 });
@@ -94,15 +94,15 @@ test('a batch that throws comes again, the same records, and its offset has not 
   });
   await publish(1, 'again');
   const deliveriesOfIt = () => deliveries.filter(({ values }) => values.includes('again-0'));
-  await until(() => deliveriesOfIt().length === 2);
+  await eventually(() => deliveriesOfIt().length === 2);
   const { partition } = deliveriesOfIt()[0]!;
   expect((await server.lag())[TOPICS.workosEvents]![partition]).toBeGreaterThan(0n);
   expect(server.lastError).toBeDefined();
 
-  await until(() => deliveriesOfIt().length === 4);
+  await eventually(() => deliveriesOfIt().length === 4);
   expect(new Set(deliveriesOfIt().map(({ values }) => values.join()))).toHaveProperty('size', 1);
   expect(deliveriesOfIt().map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4]);
-  await until(async () => total(await server.lag()) === 0n);
+  await eventually(async () => total(await server.lag()) === 0n);
   expect(server.lastError).toBeUndefined();
 });
 
@@ -112,29 +112,29 @@ test('a partition whose batch always throws does not hold up the others', async 
     if (records.some(({ value }) => String(value) === 'poison-0')) poisoned = records[0]!.partition;
     if (records[0]!.partition === poisoned) throw new Error('poison');
   });
-  await until(() => server.isConnected());
+  await eventually(() => server.isConnected());
   await publish(1, 'poison');
-  await until(() => poisoned !== undefined);
+  await eventually(() => poisoned !== undefined);
 
   await publish(300, 'healthy');
-  await until(() => Object.values(server.assignment()).flat().length === 6);
+  await eventually(() => Object.values(server.assignment()).flat().length === 6);
   const elsewhere = () => deliveries.filter(({ partition }) => partition !== poisoned).flatMap(({ values }) => values);
-  await until(async () => {
+  await eventually(async () => {
     const { [poisoned!]: stuck, ...others } = (await server.lag())[TOPICS.workosEvents]!;
     return stuck! > 0n && Object.values(others).every((behind) => behind === 0n);
   });
   expect(named(elsewhere(), 'healthy').length).toBeGreaterThan(150);
   const before = deliveries.filter(({ partition }) => partition === poisoned).length;
-  await until(() => deliveries.filter(({ partition }) => partition === poisoned).length > before);
+  await eventually(() => deliveries.filter(({ partition }) => partition === poisoned).length > before);
   expect(received()).toContain('poison-0');
 });
 
 test('splits a fetch into batches of at most maxRecordsPerBatch, each committed for itself', async () => {
   await publish(500, 'split');
   const { deliveries, received, server } = await serve(() => undefined, { maxRecordsPerBatch: 7 });
-  await until(() => named(received(), 'split').length === 500);
+  await eventually(() => named(received(), 'split').length === 500);
   expect(Math.max(...deliveries.map(({ values }) => values.length))).toBe(7);
-  await until(async () => total(await server.lag()) === 0n);
+  await eventually(async () => total(await server.lag()) === 0n);
 });
 
 test('stays in its group during a batch that takes longer than the session', async () => {
@@ -148,7 +148,7 @@ test('stays in its group during a batch that takes longer than the session', asy
     { sessionTimeout: 6_000 },
   );
   await publish(1, 'slow');
-  await until(async () => total(await server.lag()) === 0n && !slow);
+  await eventually(async () => total(await server.lag()) === 0n && !slow);
   expect(deliveries.filter(({ values }) => values.includes('slow-0'))).toHaveLength(1);
 });
 
@@ -163,7 +163,7 @@ test('closing finishes the batch in hand and commits it', async () => {
     { groupId },
   );
   await publish(1, 'closing');
-  await until(() => deliveries.some(({ values }) => values.includes('closing-0')));
+  await eventually(() => deliveries.some(({ values }) => values.includes('closing-0')));
   const closed = app.close();
   release();
   await closed;
@@ -187,7 +187,7 @@ test('closing does not wait for a handler that never ends', async () => {
     { closeTimeoutMs: 500 },
   );
   await publish(1, 'endless');
-  await until(() => deliveries.length > 0);
+  await eventually(() => deliveries.length > 0);
   await app.close();
   closers.pop();
   expect(aborted.length).toBeGreaterThan(0);
@@ -196,20 +196,20 @@ test('closing does not wait for a handler that never ends', async () => {
 test('a second member takes over part of the partitions, and nothing is lost on the way', async () => {
   const groupId = `sharing-${Date.now()}`;
   const first = await serve(() => undefined, { groupId });
-  await until(() => first.server.isConnected());
+  await eventually(() => first.server.isConnected());
   const second = await serve(() => undefined, { groupId });
   const publishing = publish(1_000, 'sharing');
-  await until(() => Object.values(second.server.assignment()).flat().length === 3);
+  await eventually(() => Object.values(second.server.assignment()).flat().length === 3);
   await publishing;
   const seen = () => new Set(named([...first.received(), ...second.received()], 'sharing'));
-  await until(() => seen().size === 1_000);
-  await until(async () => total(await first.server.lag()) === 0n);
+  await eventually(() => seen().size === 1_000);
+  await eventually(async () => total(await first.server.lag()) === 0n);
 });
 
 test('a partition that is added is read from its beginning', async () => {
   const { received } = await serve(() => undefined);
   const values = await publish(10, 'before-adding');
-  await until(() => values.every((value) => received().includes(value)));
+  await eventually(() => values.every((value) => received().includes(value)));
   const topic = client.topic(TOPICS.workosEvents);
   const added = Object.keys(await client.endOffsets(TOPICS.workosEvents)).length;
   await client.withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count: added + 1 }] }));
@@ -217,7 +217,7 @@ test('a partition that is added is read from its beginning', async () => {
   closers.push(() => producer.disconnect());
   await producer.connect();
   await producer.send({ topic, messages: [{ partition: added, value: 'added-0' }] });
-  await until(() => received().includes('added-0'));
+  await eventually(() => received().includes('added-0'));
 });
 
 test('goes on after the broker was killed and came back: every record is handled', async () => {
@@ -240,13 +240,13 @@ test('goes on after the broker was killed and came back: every record is handled
   for (let round = 0; round < 2; round++) {
     await send(500);
     await broker.kill();
-    await until(() => !server.isConnected());
+    await eventually(() => !server.isConnected());
     await broker.start();
     await send(500);
   }
-  await until(() => new Set(received()).size >= sent.length);
+  await eventually(() => new Set(received()).size >= sent.length);
   const handled = new Set(received());
   expect(sent.filter((value) => !handled.has(value))).toEqual([]);
-  await until(async () => total(await server.lag()) === 0n);
+  await eventually(async () => total(await server.lag()) === 0n);
   expect(server.isConnected()).toBe(true);
 }, 300_000);

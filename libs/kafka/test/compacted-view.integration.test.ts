@@ -4,7 +4,7 @@ import { CompactedView } from '#kafka/compacted-view.js';
 import { BatchPublisher } from '#kafka/publisher.js';
 import { ensureTopics } from '#kafka/topics.js';
 import { clientOf, shared } from './kafka.js';
-import { until } from './until.js';
+import { eventually } from '#testing/eventually.js';
 
 let client: KafkaClient;
 let publisher: BatchPublisher;
@@ -55,10 +55,10 @@ test('tells of each change, until told to stop; a listener that throws harms nob
   const stop = view.onChange((key, value) => changes.push([key, value?.name]));
   await put('a', '{"name":"one"}');
   await put('a', null);
-  await until(() => changes.length === 2);
+  await eventually(() => changes.length === 2);
   stop();
   await put('a', '{"name":"two"}');
-  await until(() => view.get('a')?.name === 'two');
+  await eventually(() => view.get('a')?.name === 'two');
   expect(changes).toEqual([
     ['a', 'one'],
     ['a', undefined],

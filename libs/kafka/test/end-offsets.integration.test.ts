@@ -3,7 +3,7 @@ import type { KafkaClient } from '#kafka/client.js';
 import { EndOffsets } from '#kafka/end-offsets.js';
 import { ensureTopics } from '#kafka/topics.js';
 import { clientOf, ownBroker, shared } from './kafka.js';
-import { until } from './until.js';
+import { eventually } from '#testing/eventually.js';
 
 const PATIENCE_MS = 60_000;
 const closers: (() => Promise<unknown>)[] = [];
@@ -41,5 +41,5 @@ test('while Kafka does not answer, what it said last stands, with its moment; th
   await broker.kill();
   expect(await endOffsets.newest(PATIENCE_MS)).toEqual(said);
   await broker.start();
-  await until(async () => (await endOffsets.newest(PATIENCE_MS))!.at > said!.at);
+  await eventually(async () => (await endOffsets.newest(PATIENCE_MS))!.at > said!.at);
 });

@@ -3,7 +3,7 @@ import { BrokerUnavailable, Fenced } from '#kafka/errors.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import { readAll } from './read-all.js';
 import { relayProducers } from './relay-producers.js';
-import { until } from './until.js';
+import { eventually } from '#testing/eventually.js';
 
 const { own, producerOf, records, valuesOf } = relayProducers();
 
@@ -71,7 +71,7 @@ test('knows of an added partition before a reader can find a record there', asyn
   const topicPartitions = [{ topic: own.client.topic(TOPICS.revocationState), count: 12 }];
   await own.client.withAdmin((admin) => admin.createPartitions({ topicPartitions }));
   let sent = 0;
-  await until(async () => {
+  await eventually(async () => {
     await producer.sendAll(records(`${sent++}`));
     const written = Math.max(...(await readAll(own.client, TOPICS.revocationState)).map(({ partition }) => partition));
     const counted = producer.partitionsOf(TOPICS.revocationState);
@@ -84,7 +84,7 @@ test('whoever acquires writes a marker into each partition, so that what a crash
   const producer = producerOf();
   await producer.acquire();
   // The coordinator has taken the commit; the partitions, in which nothing else has ever been written, get it a moment later.
-  await until(async () => {
+  await eventually(async () => {
     const ends = Object.values(await own.client.endOffsets(TOPICS.revocations));
     return ends.every((end) => BigInt(end) > 0n);
   });
@@ -104,7 +104,7 @@ test('a broker that hangs leaves nothing open that holds up readers', async () =
   await expect(producer.sendAll(records('hung'))).rejects.toThrow(BrokerUnavailable);
   own.broker.resume();
   const successor = producerOf();
-  await until(() =>
+  await eventually(() =>
     successor.acquire().then(
       () => true,
       () => false,
@@ -117,6 +117,6 @@ test('a broker that hangs leaves nothing open that holds up readers', async () =
     onRecords: (batch) => void seen.push(...batch.map(({ value }) => String(value))),
   });
   await reader.start();
-  await until(() => seen.includes('next'));
+  await eventually(() => seen.includes('next'));
   await reader.close();
 });

@@ -7,7 +7,7 @@ import type { OutgoingRecord } from '#kafka/record.js';
 import { ensureTopics } from '#kafka/topics.js';
 import { type Broker, clientOf, ownBroker } from './kafka.js';
 import { readAll } from './read-all.js';
-import { until } from './until.js';
+import { eventually } from '#testing/eventually.js';
 
 let broker: Broker;
 let client: KafkaClient;
@@ -41,8 +41,8 @@ const valuesOf = async (): Promise<string[]> =>
   (await readAll(client, TOPICS.workosEvents)).map(({ value }) => String(value));
 
 /** A broker that is busy, or has just started, may take longer than an impatient publisher waits. */
-const stored = (publisher: BatchPublisher, one: OutgoingRecord): Promise<void> =>
-  until(() =>
+const stored = (publisher: BatchPublisher, one: OutgoingRecord): Promise<true> =>
+  eventually(() =>
     publisher.publish(TOPICS.workosEvents, one).then(
       () => true,
       () => false,
@@ -82,12 +82,12 @@ test('what was acknowledged is there after the broker was killed and came back',
   });
   for (let round = 0; round < 2; round++) {
     const before = acknowledged.size;
-    await until(() => acknowledged.size > before + 500);
+    await eventually(() => acknowledged.size > before + 500);
     await broker.kill();
     await broker.start();
   }
   const before = acknowledged.size;
-  await until(() => acknowledged.size > before + 500);
+  await eventually(() => acknowledged.size > before + 500);
   stop = true;
   await Promise.all(writers);
   expect(publisher.isHealthy()).toBe(true);
@@ -115,7 +115,7 @@ test('while Kafka is away each record is refused; afterwards the publisher recov
   expect(publisher.lastError).toBeDefined();
 
   await broker.start();
-  await until(() => publisher.isHealthy());
+  await eventually(() => publisher.isHealthy());
   await stored(publisher, record('after'));
   expect(publisher.lastError).toBeUndefined();
   expect(await valuesOf()).toEqual(expect.arrayContaining(['before', 'after']));
@@ -127,7 +127,7 @@ test('a broker that hangs in the middle of a request costs time, not records', a
   broker.pause();
   await expect(publisher.publish(TOPICS.workosEvents, record('key', 'two'))).rejects.toThrow(BrokerUnavailable);
   broker.resume();
-  await until(() => publisher.isHealthy());
+  await eventually(() => publisher.isHealthy());
   // As many records as were given up, to the same partition: with the old sequence numbers Kafka would drop them.
   await stored(publisher, record('key', 'three'));
   const values = await valuesOf();
@@ -181,6 +181,6 @@ test('needs no Kafka to start, and publishes once there is one', async () => {
   await publisher.start();
   expect(publisher.isHealthy()).toBe(false);
   await broker.start();
-  await until(() => publisher.isHealthy());
+  await eventually(() => publisher.isHealthy());
   await stored(publisher, record('first'));
 });

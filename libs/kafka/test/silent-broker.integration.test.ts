@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { clientOf, shared } from './kafka.js';
-import { until } from './until.js';
+import { eventually } from '#testing/eventually.js';
 
 let proxy: Server;
 let silent: boolean;
@@ -39,5 +39,5 @@ test('a broker that was too slow to answer the first question is asked again on 
     await admin.connect();
     return (await admin.describeCluster()).brokers.length > 0;
   };
-  await until(() => answers().catch(() => false));
+  await eventually(() => answers().catch(() => false));
 });

@@ -6,7 +6,7 @@ import type { ConsumedRecord } from '#kafka/record.js';
 import { ensureTopics } from '#kafka/topics.js';
 import { TopicReader, type TopicReaderOptions } from '#kafka/topic-reader.js';
 import { type Broker, clientOf, ownBroker } from './kafka.js';
-import { until } from './until.js';
+import { eventually } from '#testing/eventually.js';
 
 const TOPIC = TOPICS.revocationState;
 let broker: Broker;
@@ -55,7 +55,7 @@ test('is caught up at once on empty topics, and gets what comes later', async ()
   expect(reader.isConnected()).toBe(true);
   expect(values()).toEqual([]);
   await publish(['later']);
-  await until(() => values().includes('later'));
+  await eventually(() => values().includes('later'));
 });
 
 test('is caught up only when everything that was there is handled', async () => {
@@ -138,17 +138,20 @@ test('compaction leaves gaps, and they do not hold it up', async () => {
   await publisher.publish(TOPIC, { key: 'gone', value: Buffer.from('gone') });
   await publisher.publish(TOPIC, { key: 'gone', value: null });
   // A segment is closed only by the next record that comes.
-  await until(async () => {
-    await one('last');
-    return (await countOf()) < 50;
-  }, 300_000);
+  await eventually(
+    async () => {
+      await one('last');
+      return (await countOf()) < 50;
+    },
+    { timeoutMs: 300_000 },
+  );
 
   const { reader, values } = readerOf();
   await reader.start();
   await reader.caughtUp;
   expect(values().at(-1)).toBe('last');
   await one('after');
-  await until(() => values().includes('after'));
+  await eventually(() => values().includes('after'));
 }, 300_000);
 
 test('misses no record when the broker is killed and comes back while records flow', async () => {
@@ -167,18 +170,18 @@ test('misses no record when the broker is killed and comes back while records fl
   })();
   for (let round = 0; round < 2; round++) {
     const before = acknowledged.length;
-    await until(() => acknowledged.length > before + 1_000);
+    await eventually(() => acknowledged.length > before + 1_000);
     await broker.kill();
-    await until(() => !reader.isConnected());
+    await eventually(() => !reader.isConnected());
     await broker.start();
   }
   const before = acknowledged.length;
-  await until(() => acknowledged.length > before + 1_000);
+  await eventually(() => acknowledged.length > before + 1_000);
   stop = true;
   await writing;
-  await until(
+  await eventually(
     () => new Set(values()).size >= new Set(acknowledged).size && values().includes(acknowledged.at(-1)!),
-    60_000,
+    { timeoutMs: 60_000 },
   );
   const seen = new Set(values());
   expect(acknowledged.filter((value) => !seen.has(value))).toEqual([]);
@@ -193,7 +196,7 @@ test('goes on where it was: after a restart of the broker it does not read every
   await broker.kill();
   await broker.start();
   await publish(['new']);
-  await until(() => values().includes('new'));
+  await eventually(() => values().includes('new'));
   expect(values().length).toBeLessThan(2_100);
 }, 300_000);
 
@@ -219,13 +222,13 @@ test('begins again at the earliest record where the topic was deleted and made a
   await reader.start();
   await reader.caughtUp;
   await client.withAdmin((admin) => admin.deleteTopics({ topics: [client.topic(TOPICS.identityProviders)] }));
-  await until(
+  await eventually(
     async () =>
       !(await client.withAdmin((admin) => admin.listTopics())).includes(client.topic(TOPICS.identityProviders)),
   );
   await ensureTopics(client, { partitions: 3 });
   await publish(numbered(5, 'second'), TOPICS.identityProviders);
-  await until(() => values().filter((value) => value.startsWith('second')).length === 5);
+  await eventually(() => values().filter((value) => value.startsWith('second')).length === 5);
 }, 300_000);
 
 test('records whose handling throws come again, and none is skipped', async () => {
@@ -248,7 +251,7 @@ test('waits for Kafka, and starts once it is there', async () => {
   await broker.kill();
   const { reader, values } = readerOf();
   const started = reader.start();
-  await until(() => reader.lastError !== undefined);
+  await eventually(() => reader.lastError !== undefined);
   expect(reader.isConnected()).toBe(false);
   await broker.start();
   await started;

@@ -5,7 +5,7 @@ export interface Patience {
   timeoutMs?: number;
   /** How long between two questions; default 10 ms. */
   everyMs?: number;
-  /** Named by the error of one that waited in vain. */
+  /** Named by the error of one that waited in vain; default: the text of `ask`. */
   what?: string;
 }
 
@@ -15,7 +15,7 @@ export interface Patience {
  */
 export async function eventually<T>(
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  { timeoutMs = 60_000, everyMs = 10, what = 'what was waited for' }: Patience = {},
+  { timeoutMs = 60_000, everyMs = 10, what = ask.toString() }: Patience = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let failure: unknown;
