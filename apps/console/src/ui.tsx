@@ -230,7 +230,11 @@ export function List<T>({
       ) : (
         <>
           {list.isError && <Failed error={list.error} again={list.refetch} />}
-          {rows.length === 0 && !list.hasNextPage ? (
+          {rows.length === 0 && list.hasNextPage ? (
+            <Text p="md" size="sm" c="dimmed" ta="center">
+              None among those looked through so far.
+            </Text>
+          ) : rows.length === 0 ? (
             empty
           ) : (
             <Table label={label} rows={rows} columns={columns} keyOf={keyOf} />

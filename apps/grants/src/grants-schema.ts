@@ -8,6 +8,7 @@ import { AddAuditHead1795737600003 } from './migrations/1795737600003-add-audit-
 import { AddReceipts1796169600000 } from './migrations/1796169600000-add-receipts.js';
 import { AddMassMarking1796083200000 } from './migrations/1796083200000-add-mass-marking.js';
 import { IndexLists1796169800000 } from './migrations/1796169800000-index-lists.js';
+import { IndexOrganizations1797292800000 } from './migrations/1797292800000-index-organizations.js';
 import { AddGuard1795737600001 } from './migrations/1795737600001-add-guard.js';
 
 /** The number of grants in the two-number keys of advisory locks. */
@@ -26,6 +27,7 @@ export const GRANTS_SCHEMA: DatabaseSchema = {
     AddReceipts1796169600000,
     AddMassMarking1796083200000,
     IndexLists1796169800000,
+    IndexOrganizations1797292800000,
   ],
   migrationLock: [LOCK_SPACE, 1],
   rights: {

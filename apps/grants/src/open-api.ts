@@ -30,7 +30,9 @@ const SELECTED = { 400: ['request_invalid', 'provider_required'] } as const;
 const oneProvider = z.object({ provider_id: z.string().optional() });
 
 function list(path: string, operationId: string, summary: string, query: z.ZodObject, item: z.ZodType): Operation {
-  const responses = { 200: { description: 'One page.', schema: pageOf(item) } };
+  const description =
+    'One page. The list ends where `next_cursor` is null: a page with a filter may hold fewer than `limit`.';
+  const responses = { 200: { description, schema: pageOf(item) } };
   return { method: 'get', path, operationId, summary, query, responses, problems: { ...INVALID, ...AWAY } };
 }
 

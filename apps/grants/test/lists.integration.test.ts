@@ -63,11 +63,11 @@ describe('searching people', () => {
 });
 
 describe('grants by their standing', () => {
-  const list = async (query: Record<string, unknown>): Promise<string[]> => {
+  const list = async (query: Record<string, unknown>, mostWalked?: number): Promise<string[]> => {
     const read: string[] = [];
     for (let cursor: string | undefined; ;) {
       const asked = grantQuery.parse({ limit: 2, ...query, ...(cursor === undefined ? {} : { cursor }) });
-      const page = await own.database.read((tx) => listGrants(tx, asked));
+      const page = await own.database.read((tx) => listGrants(tx, asked, mostWalked));
       read.push(...page.data.map(({ id }) => id));
       if (page.next_cursor === null) return read;
       cursor = page.next_cursor;
@@ -110,6 +110,20 @@ describe('grants by their standing', () => {
     expect(await list({ provider_id: providerId, status: 'expired' })).toEqual(expired);
     expect(await list({ provider_id: providerId })).toEqual([...live, ...gone, ...[...expired].reverse()]);
     await own.database.transaction((tx) => tx.query('delete from marking_jobs'));
+  });
+
+  test.each([1, 2, 3, 9])('by walks of %i: none is left out, and an empty page is not the end', async (mostWalked) => {
+    const providerId = newProvider();
+    const { live, gone, expired } = await grantsOf(providerId);
+    await leaves(providerId, 5_000);
+    const walked = (status: string) => list({ provider_id: providerId, status }, mostWalked);
+    expect(await walked('active')).toEqual(live);
+    expect(await walked('revoked')).toEqual(gone);
+    expect(await walked('expired')).toEqual(expired);
+
+    const asked = grantQuery.parse({ provider_id: providerId, status: 'revoked' });
+    const first = await own.database.read((tx) => listGrants(tx, asked, 3));
+    expect(first).toEqual({ data: [], next_cursor: expect.any(String) });
   });
 
   test('the cursor of another list is no place among expired ones', async () => {

@@ -1,7 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { dropIndexes, type Indexes, makeIndexes } from './indexes.js';
 
 /** Name → what it is on. Each bounds a page of a list by the page's own size, whatever the table's (docs/performance.md). */
-const INDEXES: Readonly<Record<string, string>> = {
+const INDEXES: Indexes = {
   // Prefixes in the order of bytes, so that one index both finds them and pages through them.
   users_by_id_prefix: `users ((id collate "C"), (provider_id collate "C"))`,
   users_by_email_prefix: `users ((lower(coalesce(email, sign_in_email)) collate "C"), (id collate "C"))`,
@@ -18,43 +19,23 @@ const INDEXES: Readonly<Record<string, string>> = {
   audit_of_provider: 'audit (provider_id, id)',
 };
 /** What the first three took the place of. */
-const REPLACED: Readonly<Record<string, string>> = {
+const REPLACED: Indexes = {
   users_by_email: 'users (lower(coalesce(email, sign_in_email)) text_pattern_ops)',
   users_by_name: `users (lower(coalesce(name, coalesce(first_name, '') || ' ' || coalesce(last_name, ''))) text_pattern_ops)`,
 };
 
-/**
- * So that a list answers at once also with a million users and ten million grants. Made while others write, and so outside of a
- * transaction: what was begun and not finished is made again.
- */
+/** So that a list answers at once also with a million users and ten million grants. */
 export class IndexLists1796169800000 implements MigrationInterface {
   name = 'IndexLists1796169800000';
   readonly transaction = false;
 
   async up(db: QueryRunner): Promise<void> {
-    await make(db, INDEXES);
-    await drop(db, REPLACED);
+    await makeIndexes(db, INDEXES);
+    await dropIndexes(db, REPLACED);
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await make(db, REPLACED);
-    await drop(db, INDEXES);
+    await makeIndexes(db, REPLACED);
+    await dropIndexes(db, INDEXES);
   }
-}
-
-async function make(db: QueryRunner, indexes: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, on] of Object.entries(indexes)) {
-    const [found] = (await db.query('select indisvalid as whole from pg_index where indexrelid = to_regclass($1)', [
-      name,
-    ])) as { whole: boolean }[];
-    if (found?.whole) continue;
-    if (found) await db.query(`drop index concurrently ${name}`);
-    const [table] = on.split(' ', 1);
-    const [rows] = (await db.query(`select exists (select 1 from ${table}) as any`)) as [{ any: boolean }];
-    await db.query(`create index ${rows.any ? 'concurrently' : ''} ${name} on ${on}`);
-  }
-}
-
-async function drop(db: QueryRunner, indexes: Readonly<Record<string, string>>): Promise<void> {
-  for (const name of Object.keys(indexes)) await db.query(`drop index concurrently if exists ${name}`);
 }
