@@ -15,6 +15,7 @@ export const grantsConfig = z
     ...kafkaSettings,
     ...topicSettings,
     ...databaseSettings,
+    /** Who may call: `name:key,…`. The one named `portal` may say for whom it calls. */
     RESCIND_API_KEYS: namedSecrets,
     /** Opens the API keys of the providers, so that WorkOS's Events API can be read. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys.optional(),
@@ -30,14 +31,19 @@ export const grantsConfig = z
     GUARD_MAX_USERS: z.coerce.number().pipe(guardLimits.shape.max_users.unwrap()).default(1_000),
     /** The same, as a share of the users that are known; from 50 of them on. */
     GUARD_MAX_SHARE: z.coerce.number().pipe(guardLimits.shape.max_share.unwrap()).default(0.25),
+    /** The window of the guard, seconds. */
     GUARD_WINDOW_SECONDS: z.coerce.number().pipe(guardLimits.shape.window_seconds.unwrap()).default(3_600),
-    /** The canary: a synthetic revocation so often, ms; 0: none. It needs to know the two others, and a key of the second. */
+    /** The canary: a synthetic revocation so often, ms; 0: none. Without the three settings that follow there is none. */
     CANARY_INTERVAL_MS: z.coerce.number().int().min(0).default(60_000),
+    /** Where the canary posts its webhooks. */
     WEBHOOK_INGRESS_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** Whom the canary asks whether its membership is refused. */
     TOKEN_VERIFICATION_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** Its key there. */
     TOKEN_VERIFICATION_API_KEY: z.string().optional(),
-    /** How often WorkOS's Events API is read, ms; and while webhooks are missing. */
+    /** How often WorkOS's Events API is read, ms. */
     TAIL_INTERVAL_MS: z.coerce.number().int().min(100).default(10_000),
+    /** How often while webhooks are missing, ms. */
     TAIL_FAST_INTERVAL_MS: z.coerce.number().int().min(100).default(1_000),
     /** How long WorkOS may hold an event back from the Events API, ms: of what is younger nothing is claimed. */
     TAIL_HOLD_BACK_MS: z.coerce.number().int().min(0).default(10_000),

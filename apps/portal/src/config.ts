@@ -19,7 +19,7 @@ export const portalConfig = z
     ...kafkaSettings,
     ...topicSettings,
     ...databaseSettings,
-    /** Left out: the first administrator gets a token that is printed at the start. */
+    /** Who may call: `name:key,…`. Left out: the first administrator gets a token that is printed at the start. */
     RESCIND_API_KEYS: namedSecrets.default([]),
     /** Seals what administrators paste; the first one seals, every one opens. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys,
@@ -27,20 +27,27 @@ export const portalConfig = z
     WEBHOOK_BASE_URL: baseUrl,
     /** Where browsers reach the portal. Over plain http only on this machine: there cookies are not marked Secure. */
     PUBLIC_URL: baseUrl.optional(),
-    /** The services behind the portal, and its key there: the one named `portal` in their RESCIND_API_KEYS. */
+    /** grants, behind the portal. */
     GRANTS_URL: baseUrl.optional(),
+    /** The portal's key there: the one named `portal` in its RESCIND_API_KEYS. */
     GRANTS_API_KEY: z.string().optional(),
+    /** token-verification, behind the portal. */
     TOKEN_VERIFICATION_URL: baseUrl.optional(),
+    /** The portal's key there. */
     TOKEN_VERIFICATION_API_KEY: z.string().optional(),
+    /** signals, behind the portal. */
     SIGNALS_URL: baseUrl.optional(),
+    /** The portal's key there. */
     SIGNALS_API_KEY: z.string().optional(),
     /** For the page that shows how it is; nothing else of it is asked. */
     WEBHOOK_INGRESS_URL: baseUrl.optional(),
-    /** How long one of them may take, ms. */
+    /** How long a service behind the portal may take, ms. */
     UPSTREAM_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
-    /** A session ends without a request for so long, after so long whatever happens; how long a token of it is used. */
+    /** A session ends without a request for so long. */
     SESSION_IDLE_MINUTES: minutes(60),
+    /** A session ends after so long whatever happens. */
     SESSION_MAX_MINUTES: minutes(12 * 60),
+    /** How long a token of a session is used before it gets another one. */
     SESSION_ROTATE_MINUTES: minutes(15),
     /** Development only: providers may be on loopback and private addresses, and there without TLS. */
     RESCIND_ALLOW_LOCAL_HOSTS: flag.default(false),

@@ -14,6 +14,7 @@ export const signalsConfig = z
     ...kafkaSettings,
     ...topicSettings,
     ...databaseSettings,
+    /** Who may call: `name:key,…`. The one named `portal` may say for whom it calls. */
     RESCIND_API_KEYS: namedSecrets,
     /** Seals the keys that sign, and what receivers have given us to authenticate with. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys,
@@ -23,8 +24,9 @@ export const signalsConfig = z
     RESCIND_ALLOW_LOCAL_HOSTS: flag.default(false),
     /** How long a receiver may take to answer, ms. */
     DELIVERY_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
-    /** Before a receiver that failed is tried again: doubling from the first to the second, ms. */
+    /** Before a receiver that failed is tried again for the first time, ms; then twice as long each time. */
     RETRY_FIRST_MS: z.coerce.number().int().positive().default(1_000),
+    /** The longest time between two tries, ms. */
     RETRY_LONGEST_MS: z.coerce.number().int().positive().default(600_000),
     /** How long it is kept what was said, days; by then no record comes a second time. */
     KEEP_DELIVERIES_DAYS: z.coerce.number().positive().default(14),

@@ -17,6 +17,7 @@ export const verificationConfig = z
     ...limitSettings,
     ...kafkaSettings,
     ...topicSettings,
+    /** Who may call: `name:key,…`. The one named `portal` may say for whom it calls. */
     RESCIND_API_KEYS: namedSecrets,
     /** Unused here; checked, so that every service of an installation can be given the same settings. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys.optional(),
@@ -30,8 +31,11 @@ export const verificationConfig = z
     MAX_STALENESS_MS: z.coerce.number().int().min(100).default(5_000),
     /** Where key sets are kept over a restart. Public keys alone. */
     KEYS_DIR: z.string().default(join(tmpdir(), 'rescind-keys')),
+    /** How often key sets are fetched anew, seconds. */
     KEYS_REFRESH_S: seconds(300),
+    /** The least time between two fetches of a key set for a key that is not known, seconds. */
     KEYS_COOLDOWN_S: seconds(30),
+    /** How long a key set that cannot be fetched anew serves, seconds. */
     KEYS_MAX_AGE_S: seconds(86_400),
     /** Tokens whose checked signature is remembered. */
     CACHE_MAX: z.coerce.number().int().min(0).default(20_000),

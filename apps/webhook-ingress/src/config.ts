@@ -19,6 +19,7 @@ export const ingressConfig = z
     ...serviceSettings,
     ...kafkaSettings,
     ...topicSettings,
+    /** Unused here; checked, so that every service of an installation can be given the same settings. */
     RESCIND_API_KEYS: namedSecrets.default([]),
     /** Opens the signing secrets that the portal has sealed. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys,

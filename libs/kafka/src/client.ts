@@ -31,25 +31,33 @@ const brokerList = z
 
 /** The settings of Kafka, to be spread into an app's own `z.object({ ...kafkaSettings })`. */
 export const kafkaSettings = {
+  /** Some of the brokers, `host:port,…`; the others are found through them. */
   KAFKA_BROKERS: brokerList,
+  /** Before the name of each topic, group and transactional id, so that installations can share a cluster. */
   KAFKA_TOPIC_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9._-]{0,100}$/, 'letters, digits, dot, underscore, hyphen')
     .default(''),
   /** TLS to the brokers; also on where one of the files is named. */
   KAFKA_SSL: z.enum(['true', 'false']).default('false'),
+  /** Certificates of the authorities that brokers are believed by; without it those of the system. */
   KAFKA_SSL_CA_FILE: z.string().optional(),
+  /** A certificate of the service's own (mutual TLS). */
   KAFKA_SSL_CERT_FILE: z.string().optional(),
+  /** The key of that certificate. */
   KAFKA_SSL_KEY_FILE: z.string().optional(),
+  /** How it authenticates; not set: not by SASL. */
   KAFKA_SASL_MECHANISM: z.enum([...PASSWORD_MECHANISMS, 'oauthbearer']).optional(),
-  /** With `oauthbearer` the id and the secret of the client. */
+  /** The user; with `oauthbearer` the id of the client. */
   KAFKA_SASL_USERNAME: z.string().optional(),
+  /** Its password; with `oauthbearer` the secret of the client. */
   KAFKA_SASL_PASSWORD: z.string().optional(),
   /** Of `oauthbearer`: where tokens are had (RFC 6749, section 4.4). */
   KAFKA_SASL_TOKEN_ENDPOINT: z
     .url({ protocol: /^https?$/ })
     .refine(isConfidential, 'https, since the secret of the client is sent there')
     .optional(),
+  /** Of `oauthbearer`: what for. */
   KAFKA_SASL_SCOPE: z.string().optional(),
   /** `name=value,…`, for brokers that ask for them: `logicalCluster=lkc-1,identityPoolId=pool-1`. */
   KAFKA_SASL_EXTENSIONS: z

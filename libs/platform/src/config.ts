@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /** What is wrong with the environment, all of it at once; the message is for the person who starts the service. */
@@ -12,6 +13,8 @@ export class ConfigError extends Error {
 export function loadConfig<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
   // An empty variable is one that was not set: that is how charts and compose files leave a setting out.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const ofFiles = readFiles(Object.keys(shapeOf(schema)), given);
+  if (ofFiles.length > 0) throw new ConfigError(ofFiles);
   const parsed = schema.safeParse(given, { reportInput: false });
   if (parsed.success) return parsed.data;
   throw new ConfigError(
@@ -22,6 +25,32 @@ export function loadConfig<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
         : `${name}: ${issue.message}`;
     }),
   );
+}
+
+/** The variables that a service reads: its settings are an object, then refined and transformed. */
+export function shapeOf(schema: z.ZodType): Record<string, z.ZodType> {
+  let inner = schema as unknown as { shape?: Record<string, z.ZodType>; def: { in?: unknown } };
+  while (inner.shape === undefined && inner.def.in !== undefined) inner = inner.def.in as typeof inner;
+  return inner.shape ?? {};
+}
+
+/**
+ * `<NAME>_FILE` in place of a setting names a file that holds its value: so are secrets mounted that are to be in no environment.
+ * Adds to `given` what the files hold; answers what is wrong with them.
+ */
+function readFiles(names: readonly string[], given: Record<string, string | undefined>): string[] {
+  return names.flatMap((name) => {
+    const path = given[`${name}_FILE`];
+    if (path === undefined) return [];
+    if (given[name] !== undefined) return [`${name} and ${name}_FILE are both set`];
+    try {
+      // Editors and `echo` end a file with a line break; no setting does.
+      given[name] = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+      return given[name] === '' ? [`${name}_FILE: the file is empty`] : [];
+    } catch (error) {
+      return [`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code})`];
+    }
+  });
 }
 
 /** Comma-separated text as a list without blanks. */
@@ -49,8 +78,11 @@ export type NamedSecret = z.infer<typeof namedSecrets>[number];
 
 /** What every service reads. Spread it into the service's own `z.object`. */
 export const serviceSettings = {
+  /** Address that it listens on. */
   HOST: z.string().default('0.0.0.0'),
+  /** Port that it listens on; 0: any that is free. */
   PORT: z.coerce.number().int().min(0).max(65_535),
+  /** The least that is logged. */
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** How long in-flight work may take to end after SIGTERM, ms. */
   SHUTDOWN_TIMEOUT_MS: z.coerce.number().int().positive().default(8_000),

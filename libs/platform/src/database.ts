@@ -8,6 +8,7 @@ import { rowsOf, type Tx } from './sql.js';
 
 /** What a service with a schema of its own reads. Spread it into the service's `z.object`. */
 export const databaseSettings = {
+  /** PostgreSQL, `postgres://…`; with `sslmode=verify-full` its certificate is checked. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, message: 'must be a postgres:// URL' }),
   /** Of the role that owns the schema and changes it; where it is given, DATABASE_URL's needs no more than to work in it. */
   MIGRATION_DATABASE_URL: z

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { commaList, ConfigError, loadConfig, namedSecrets, serviceSettings } from '#platform/config.js';
 import { encryptionKeys } from '#providers/sealing.js';
@@ -63,4 +66,33 @@ test('no problem repeats a value: it may be a secret', () => {
   });
   expect(problems.length).toBeGreaterThanOrEqual(3);
   expect(problems.join('\n')).not.toContain(secret);
+});
+
+describe('a file in place of a variable', () => {
+  let dir: string;
+  beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'rescind-config-'))));
+  afterEach(() => rmSync(dir, { recursive: true }));
+  const { RESCIND_API_KEYS: keys, ...others } = good;
+  const file = (content: string): string => {
+    writeFileSync(join(dir, 'keys'), content);
+    return join(dir, 'keys');
+  };
+
+  test.each([keys, `${keys}\n`, `${keys}\r\n`])('is read, without its last line break: %j', (content) => {
+    const { RESCIND_API_KEYS } = loadConfig(schema, { ...others, RESCIND_API_KEYS_FILE: file(content) });
+    expect(RESCIND_API_KEYS).toEqual(loadConfig(schema, good).RESCIND_API_KEYS);
+  });
+
+  test('that is not there, empty, or one of two is a problem, without a value', () => {
+    const problems = (name: string, more = {}) => problemsOf({ ...others, RESCIND_API_KEYS_FILE: name, ...more });
+    expect(problems(join(dir, 'nowhere'))).toEqual(['RESCIND_API_KEYS_FILE: cannot be read (ENOENT)']);
+    expect(problems(file('\n'))).toEqual(['RESCIND_API_KEYS_FILE: the file is empty']);
+    expect(problems(file('x:y'), { RESCIND_API_KEYS: keys })).toEqual([
+      'RESCIND_API_KEYS and RESCIND_API_KEYS_FILE are both set',
+    ]);
+  });
+
+  test('is not looked for where there is no such setting', () => {
+    expect(problemsOf({ ...good, NOTHING_FILE: join(dir, 'nowhere') })).toEqual([]);
+  });
 });

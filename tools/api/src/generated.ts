@@ -1,9 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { stringify } from 'yaml';
 import { RECORD_KINDS } from '#contracts/record-kinds.js';
 import { asyncApi, nameOf, recordSchema } from './async-api.js';
 import type { Document } from './document.js';
 import { referenceOf } from './reference.js';
+import { type Setting, settingsOf, type SettingsOf, settingsPage, valuesSchema } from './settings.js';
 import { typesOf } from './typescript.js';
 
 /** Whom the console asks, and at which prefix of the portal. */
@@ -15,13 +17,14 @@ const OF_CONSOLE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Everything that is generated from the services' own OpenAPI documents, and from what is said of the topics: path → content,
- * formatted.
+ * Everything that is generated from the services' own OpenAPI documents and settings, and from what is said of the topics: path →
+ * content, formatted.
  * @param root the folder of the project, whose way of formatting it is
  */
 export async function generated(
   root: string,
   services: readonly { name: string; document: Document }[],
+  settings: readonly SettingsOf[],
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const { name, document } of services) files.set(`docs/api/${name}.md`, referenceOf(document));
@@ -34,6 +37,11 @@ export async function generated(
   for (const kind of RECORD_KINDS) {
     files.set(`docs/events/schemas/${nameOf(kind)}.json`, JSON.stringify(recordSchema(kind)));
   }
+  const known = new Map<string, Setting[]>();
+  for (const one of settings) known.set(one.service, await settingsOf(root, one));
+  files.set('docs/settings.md', settingsPage(known));
+  const values = 'deploy/helm/rescind/values.schema.json';
+  files.set(values, valuesSchema(await readFile(`${root}/${values}`, 'utf8'), known));
   for (const [path, content] of files) {
     const filepath = `${root}/${path}`;
     files.set(path, await format(content, { ...(await resolveConfig(filepath)), filepath }));

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import type { z } from 'zod';
-import { loadConfig } from '#platform/config.js';
+import { CHART } from '../../api/src/settings.js';
+import { loadConfig, shapeOf } from '#platform/config.js';
 import { anchorsOf, environmentOf, type Manifest, metricsIn, podOf, podProblems } from './manifests.js';
 import { run, Tools } from './tools.js';
 
@@ -87,6 +88,32 @@ async function checkChart(): Promise<void> {
     if (validate) await checkSchemas(name, validate, manifests);
   }
   await checkMisspelt(render, examples[0]!);
+  await checkEverySetting(render, join(chart, 'examples/managed.yaml'));
+}
+
+/** Every setting of every service reaches its pod by `services.<service>.env`, but those that have another way, which are refused there. */
+async function checkEverySetting(render: (...values: string[]) => ReturnType<typeof run>, example: string) {
+  const file = join(scratch, 'settings.json');
+  const withEnv = async (service: string, env: Record<string, string>) => {
+    await writeFile(file, JSON.stringify({ services: { [service]: { env } } }));
+    return render(example, file);
+  };
+  for (const service of Object.keys(SETTINGS)) {
+    const names = Object.keys(shapeOf((await settingsOf(service))!));
+    const open = names.filter((name) => CHART[name] === undefined);
+    const rendered = await withEnv(service, Object.fromEntries(open.map((name) => [name, '1'])));
+    const problems = rendered.ok ? [] : [rendered.err];
+    const pod = parseAllDocuments(rendered.out)
+      .map((document) => document.toJS() as Manifest)
+      .find((one) => one?.kind === 'Deployment' && podOf(one)!.containers[0]!.name === service);
+    const given = new Set(Object.keys(pod ? environmentOf(pod, {}) : {}));
+    problems.push(...open.filter((name) => !given.has(name)).map((name) => `${name} does not reach ${service}`));
+    const others = names.filter((name) => !open.includes(name));
+    const { ok, err } = await withEnv(service, Object.fromEntries(others.map((name) => [name, '1'])));
+    const taken = others.filter((name) => ok || !err.includes(`'${name}'`));
+    problems.push(...taken.map((name) => `${name} has another way, and is taken in services.${service}.env`));
+    check(`each setting of ${service} can be set, each in one place`, problems);
+  }
 }
 
 async function settingsProblems(manifest: Manifest): Promise<string[]> {
@@ -106,13 +133,6 @@ async function settingsProblems(manifest: Manifest): Promise<string[]> {
     problems.push(`${service}: ${(error as Error).message}`);
   }
   return problems;
-}
-
-/** The variables that a service reads: its settings are an object, then refined and transformed. */
-function shapeOf(schema: z.ZodType): object {
-  let inner = schema as unknown as { shape?: object; def: { in?: unknown } };
-  while (inner.shape === undefined && inner.def.in !== undefined) inner = inner.def.in as typeof inner;
-  return inner.shape ?? {};
 }
 
 async function checkSchemas(name: string, validate: string, manifests: readonly Manifest[]): Promise<void> {
@@ -142,14 +162,23 @@ async function checkMisspelt(render: (...values: string[]) => ReturnType<typeof 
 
 interface Schema {
   $ref?: string;
+  allOf?: Schema[];
   type?: string;
   additionalProperties?: unknown;
   properties?: Record<string, Schema>;
   definitions?: Record<string, Schema>;
 }
 
-const resolved = (schema: Schema, whole: Schema): Schema =>
-  schema.$ref === undefined ? schema : whole.definitions![schema.$ref.replace('#/definitions/', '')]!;
+/** With its reference followed, and what is said of it in parts put together: the last one says it more closely. */
+function resolved(schema: Schema, whole: Schema): Schema {
+  if (schema.$ref !== undefined) return whole.definitions![schema.$ref.replace('#/definitions/', '')]!;
+  if (schema.allOf === undefined) return schema;
+  const parts = schema.allOf.map((part) => resolved(part, whole));
+  return {
+    ...parts[0],
+    properties: Object.assign({}, ...parts.map(({ properties }) => properties)) as Record<string, Schema>,
+  };
+}
 
 function closedObjects(schema: Schema, whole: Schema, path: string[]): string[][] {
   const { additionalProperties, properties } = resolved(schema, whole);

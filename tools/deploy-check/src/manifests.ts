@@ -10,6 +10,7 @@ interface Container {
   name: string;
   image: string;
   command?: string[];
+  volumeMounts?: { name: string; mountPath: string }[];
   env?: { name: string; value?: string; valueFrom?: object }[];
   securityContext?: Record<string, unknown>;
   resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
@@ -50,6 +51,17 @@ export function podProblems(manifest: Manifest): string[] {
   if (!pod) return [];
   const problems: string[] = [];
   const check = (holds: unknown, problem: string): void => void (holds || problems.push(problem));
+  const variables = pod.containers.flatMap(({ env }) => (env ?? []).map(({ name }) => name));
+  const twice = variables.filter((name, place) => variables.indexOf(name) !== place);
+  check(twice.length === 0, `sets ${twice.join(', ')} twice`);
+  const mounted = new Set(
+    pod.containers.flatMap(({ volumeMounts }) => (volumeMounts ?? []).map(({ mountPath }) => mountPath)),
+  );
+  for (const { name, value } of pod.containers.flatMap(({ env }) => env ?? [])) {
+    if (!value?.startsWith('/')) continue;
+    const isThere = mounted.has(value) || mounted.has(value.slice(0, value.lastIndexOf('/')));
+    check(isThere, `names ${value} in ${name}, where nothing is mounted`);
+  }
   check(!pod.hostNetwork && !pod.hostPID && !pod.hostIPC, 'uses a namespace of its host');
   check(pod.automountServiceAccountToken === false, 'mounts a token of the Kubernetes API, which nothing here needs');
   for (const { name: _, ...volume } of pod.volumes ?? []) {
@@ -82,14 +94,19 @@ export function podProblems(manifest: Manifest): string[] {
   return problems;
 }
 
+const SECRET_FILES = '/etc/rescind/secrets/';
+
 /**
- * The environment of each service as the chart gives it, with something in the place of what a Secret holds.
+ * The environment of each service as the chart gives it, with something in the place of what a Secret holds, be it a variable or the
+ * file that one names.
  * @param secrets name of the variable → a value that is usable
  */
 export function environmentOf(manifest: Manifest, secrets: Readonly<Record<string, string>>): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const { name, value } of podOf(manifest)?.containers[0]?.env ?? [])
-    env[name] = value ?? secrets[name] ?? 'secret';
+  for (const { name, value } of podOf(manifest)?.containers[0]?.env ?? []) {
+    const plain = value?.startsWith(SECRET_FILES) ? name.replace(/_FILE$/, '') : name;
+    env[plain] = (plain === name ? value : undefined) ?? secrets[plain] ?? 'secret';
+  }
   return env;
 }
 

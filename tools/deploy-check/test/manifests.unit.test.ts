@@ -26,6 +26,8 @@ function deployment(change: Change = () => undefined): Manifest {
 test('a pod as the chart makes it has no problem', () => expect(podProblems(deployment())).toEqual([]));
 
 test.each<[string, Change]>([
+  ['sets PORT twice', (_, { env }) => env.push({ name: 'PORT', value: '1' })],
+  ['where nothing is mounted', (_, { env }) => env.push({ name: 'X_FILE', value: '/etc/rescind/secrets/x/y' })],
   ['uses a namespace of its host', (pod) => (pod['hostNetwork'] = true)],
   ['mounts a token', (pod) => delete pod['automountServiceAccountToken']],
   ['a volume of a forbidden kind', (pod) => pod['volumes'].push({ name: 'host', hostPath: { path: '/' } })],
@@ -41,6 +43,17 @@ test.each<[string, Change]>([
   ['has no limit of memory', (_, { resources }) => delete resources.limits],
 ])('%s', (problem, change) => {
   expect(podProblems(deployment(change))).toEqual([expect.stringContaining(problem)]);
+});
+
+test('what a Secret holds is a setting also where it is mounted as a file', () => {
+  const asFile = deployment((_, { env }) => {
+    env.push({ name: 'RESCIND_API_KEYS_FILE', value: '/etc/rescind/secrets/rescind/api-keys' });
+    env.push({ name: 'RESCIND_PROVIDERS_FILE', value: '/etc/rescind/providers/providers.yaml' });
+  });
+  expect(environmentOf(asFile, { RESCIND_API_KEYS: 'a:b' })).toMatchObject({
+    RESCIND_API_KEYS: 'a:b',
+    RESCIND_PROVIDERS_FILE: '/etc/rescind/providers/providers.yaml',
+  });
 });
 
 test('the settings of a service, with something for each secret', () => {
