@@ -1,10 +1,10 @@
+import type { StackFile } from '#testing/stack-file.js';
 import { httpRequest, load } from './load.js';
-import type { Stack } from './running-stack.js';
 import { signedWebhook } from './webhook.js';
 
 /** What `background-load.js` is told, and what it answers when the time is up. */
 export interface LoadOrder {
-  stack: Stack;
+  stack: StackFile;
   tokens: string[];
   webhooksPerSecond: number;
   verifiesPerSecond: number;
@@ -41,7 +41,7 @@ process.once('message', async (order: LoadOrder) => {
   process.disconnect();
 });
 
-function sessionRevoked(stack: Stack, index: number): Buffer {
+function sessionRevoked(stack: StackFile, index: number): Buffer {
   const { headers, body } = signedWebhook(stack, 'session.revoked', {
     object: 'session',
     id: `session_bench_${process.pid}_${index}`,

@@ -1,6 +1,7 @@
+import type { StackFile } from '#testing/stack-file.js';
 import { httpRequest, load } from './load.js';
 import { median, type Row } from './row.js';
-import { type Stack, withStack } from './running-stack.js';
+import { withStack } from './running-stack.js';
 import { signedInPeople } from './sandbox-people.js';
 import { withServer } from './server.js';
 
@@ -23,7 +24,7 @@ export async function httpVerify(): Promise<Row[]> {
 
 type Rates = Record<'verify' | 'verifyFloor' | 'introspect' | 'introspectFloor' | 'peer', number>;
 
-async function compared(stack: Stack, floor: string, peer: string): Promise<Rates> {
+async function compared(stack: StackFile, floor: string, peer: string): Promise<Rates> {
   const tokens = (await signedInPeople(stack, 50)).map(({ token }) => token);
   const peerTokens = await Promise.all(tokens.map(() => tokenOf(peer)));
   const bearer = { authorization: `Bearer ${stack.adminApiKey}`, 'content-type': 'application/json' };

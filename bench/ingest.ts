@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { StackFile } from '#testing/stack-file.js';
 import { httpRequest, load } from './load.js';
 import { median, type Row } from './row.js';
-import { type Stack, withStack } from './running-stack.js';
+import { withStack } from './running-stack.js';
 
 const ROUNDS = 3;
 
@@ -31,7 +32,7 @@ export async function ingest(): Promise<Row[]> {
   });
 }
 
-async function measured(name: string, floorUrl: string, stack: Stack): Promise<Row> {
+async function measured(name: string, floorUrl: string, stack: StackFile): Promise<Row> {
   const ours: number[] = [];
   const floor: number[] = [];
   for (let round = -1; round < ROUNDS; round++) {
@@ -54,14 +55,14 @@ async function measured(name: string, floorUrl: string, stack: Stack): Promise<R
 }
 
 /** They read what is there once they go on. */
-function pause(stack: Stack, names: readonly string[]): { goOn(): void } {
+function pause(stack: StackFile, names: readonly string[]): { goOn(): void } {
   const pids = names.map((name) => stack.pids[name]).filter((pid) => pid !== undefined);
   const signal = (which: NodeJS.Signals) => pids.forEach((pid) => process.kill(pid, which));
   signal('SIGSTOP');
   return { goOn: () => signal('SIGCONT') };
 }
 
-async function rateOf(url: string, stack: Stack): Promise<number> {
+async function rateOf(url: string, stack: StackFile): Promise<number> {
   const run = Math.random().toString(36).slice(2);
   const { rate, statuses } = await load(url, (index) => delivery(url, stack.webhook.secret, `event_${run}_${index}`));
   const refused = Object.keys(statuses).filter((status) => status !== '200');

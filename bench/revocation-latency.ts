@@ -2,9 +2,10 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StackFile } from '#testing/stack-file.js';
 import type { LoadOrder, LoadReport } from './background-load.js';
 import { median, quantile, type Row } from './row.js';
-import { type Stack, withStack } from './running-stack.js';
+import { withStack } from './running-stack.js';
 import { type Person, signedInPeople } from './sandbox-people.js';
 import { signedWebhook } from './webhook.js';
 
@@ -45,7 +46,7 @@ function rows(samples: readonly number[], when: string, atMost: { p50?: number; 
 }
 
 /** As many people as the time of the load allows. */
-async function underLoad(stack: Stack): Promise<{ samples: number[]; report: LoadReport }> {
+async function underLoad(stack: StackFile): Promise<{ samples: number[]; report: LoadReport }> {
   const bystanders = await signedInPeople(stack, BYSTANDERS);
   const people = await signedInPeople(stack, PEOPLE);
   const child = fork(join(import.meta.dirname, 'background-load.js'));
@@ -80,7 +81,7 @@ async function underLoad(stack: Stack): Promise<{ samples: number[]; report: Loa
 }
 
 /** Posts the signed webhook itself, so that the clock starts at the POST, and asks until the answer is no. */
-async function refusedAfter(stack: Stack, { id, token }: Person): Promise<number> {
+async function refusedAfter(stack: StackFile, { id, token }: Person): Promise<number> {
   if (!(await isActive(stack, token))) throw new Error('a token was refused before its user was deleted');
   const webhook = signedWebhook(stack, 'user.deleted', { object: 'user', id });
   const started = performance.now();
@@ -95,7 +96,7 @@ async function refusedAfter(stack: Stack, { id, token }: Person): Promise<number
   return took;
 }
 
-async function isActive(stack: Stack, token: string): Promise<boolean> {
+async function isActive(stack: StackFile, token: string): Promise<boolean> {
   const answer = await fetch(`${stack.tokenVerification}/v1/tokens/verify`, {
     method: 'POST',
     headers: { authorization: `Bearer ${stack.adminApiKey}`, 'content-type': 'application/json' },

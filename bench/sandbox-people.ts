@@ -1,4 +1,4 @@
-import type { Stack } from './running-stack.js';
+import type { StackFile } from '#testing/stack-file.js';
 
 /** A person at the sandbox who has signed in. */
 export interface Person {
@@ -7,7 +7,7 @@ export interface Person {
 }
 
 /** Creates people in one organization of the sandbox and signs each in. */
-export async function signedInPeople(stack: Stack, count: number): Promise<Person[]> {
+export async function signedInPeople(stack: StackFile, count: number): Promise<Person[]> {
   const organization = await call(stack, 'POST', '/organizations', { name: `Bench ${Date.now()}` });
   const people: Person[] = [];
   const run = Date.now().toString(36);
@@ -39,7 +39,7 @@ export async function signedInPeople(stack: Stack, count: number): Promise<Perso
 
 /** Calls the sandbox as WorkOS's customers call WorkOS. */
 export async function call(
-  stack: Stack,
+  stack: StackFile,
   method: string,
   path: string,
   body?: object,

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Stack } from './running-stack.js';
+import type { StackFile } from '#testing/stack-file.js';
 
 export interface SignedWebhook {
   headers: Record<string, string>;
@@ -7,7 +7,7 @@ export interface SignedWebhook {
 }
 
 /** A delivery of WorkOS's, as of now, signed with the secret of the stack's endpoint. */
-export function signedWebhook(stack: Pick<Stack, 'webhook'>, event: string, data: object): SignedWebhook {
+export function signedWebhook(stack: Pick<StackFile, 'webhook'>, event: string, data: object): SignedWebhook {
   const t = Date.now();
   const id = `event_bench_${randomBytes(10).toString('hex')}`;
   const body = JSON.stringify({ id, object: 'event', event, data, created_at: new Date(t).toISOString() });

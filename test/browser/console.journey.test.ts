@@ -1,10 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
+import type { StackFile } from '#testing/stack-file.js';
 import { authenticate } from '../../libs/client/src/authenticate.js';
 import { type Sandbox, startSandbox } from '../../tools/workos-sandbox/src/sandbox.js';
 import { Client } from '../journey/client.js';
-import { type Stack, TestStack } from '../journey/stack.js';
+import { TestStack } from '../journey/stack.js';
 import { seriousFindings } from './accessibility.js';
 import { hasChromium, openPage, startChromium, type Watched, WITHOUT_CHROMIUM } from './chromium.js';
 
@@ -15,7 +16,7 @@ const MOST_BYTES = 250_000;
 
 inBrowser('the console', () => {
   let running: TestStack;
-  let stack: Stack;
+  let stack: StackFile;
   let client: Client;
   let browser: Browser;
   let watched: Watched;

@@ -1,5 +1,6 @@
+import type { StackFile } from '#testing/stack-file.js';
 import { Client } from '../journey/client.js';
-import { type Stack, TestStack } from '../journey/stack.js';
+import { TestStack } from '../journey/stack.js';
 import { breaches, type Credentials, type Document } from './contract.js';
 
 /** More with `CONTRACT_REQUESTS`, other ones with `CONTRACT_SEED`. */
@@ -7,7 +8,7 @@ const REQUESTS = Number(process.env['CONTRACT_REQUESTS'] ?? 20);
 const SEED = Number(process.env['CONTRACT_SEED'] ?? 1);
 
 let running: TestStack;
-let stack: Stack;
+let stack: StackFile;
 let known: Record<string, string>;
 let receiver: { id: string; key: string };
 let ofPage: Record<string, string>;

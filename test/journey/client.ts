@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Stack } from './stack.js';
+import type { StackFile } from '#testing/stack-file.js';
 
 export type Json = Record<string, unknown>;
 export interface Answer {
@@ -11,7 +11,7 @@ export interface Answer {
 
 /** Everybody who talks to the system from outside: an application, an administrator, WorkOS. */
 export class Client {
-  constructor(readonly stack: Stack) {}
+  constructor(readonly stack: StackFile) {}
 
   /** With the administrator's API key. */
   api(

@@ -24,15 +24,16 @@ import {
   USERS,
 } from '#testing/histories.js';
 import { isVoidByEvents } from '#testing/oracle.js';
+import type { StackFile } from '#testing/stack-file.js';
 import { problemsOf } from '../contract/described-record.js';
 import { Client, untilAnswer, type Json, type Person } from './client.js';
-import { type Stack, TestStack } from './stack.js';
+import { TestStack } from './stack.js';
 
 /** What the journeys below do not bring about, or not for sure. */
 const SELDOM = [OTHER_WORKOS_EVENTS.type, 'com.workos.organization.updated', API_KEY_USE_TYPE];
 
 let running: TestStack;
-let stack: Stack;
+let stack: StackFile;
 let client: Client;
 let kafka: KafkaClient;
 const announced: Json[] = [];

@@ -1,13 +1,14 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { StackFile } from '#testing/stack-file.js';
 import { authenticate, NotAuthenticated } from '../../libs/client/src/authenticate.js';
 import { Browser } from './browser.js';
 import { Client, untilAnswer, type Json, type Person } from './client.js';
-import { type Stack, TestStack } from './stack.js';
+import { TestStack } from './stack.js';
 
 let running: TestStack;
-let stack: Stack;
+let stack: StackFile;
 let client: Client;
 let provider: string;
 let dir: string;

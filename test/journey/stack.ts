@@ -5,23 +5,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-
-/** `.local/stack.json`, as the contract has it. */
-export interface Stack {
-  portal: string;
-  webhookIngress: string;
-  grants: string;
-  tokenVerification: string;
-  signals: string;
-  sandbox: string;
-  kafkaBrokers: string;
-  databaseUrl: string;
-  adminApiKey: string;
-  introspection: { clientId: string; clientSecret: string };
-  provider: { id: string; issuer: string; jwksUri: string; clientId: string; audience: string; apiKey: string };
-  webhook: { url: string; secret: string };
-  pids: Record<string, number>;
-}
+import type { StackFile } from '#testing/stack-file.js';
 
 export interface StartOptions {
   brokers?: 1 | 3;
@@ -69,7 +53,7 @@ export class TestStack {
   }
 
   /** Resolves once it is ready. Its ports are below what operating systems give to outgoing connections. */
-  async start({ brokers = 1, env: given = {}, root = ROOT }: StartOptions = {}): Promise<Stack> {
+  async start({ brokers = 1, env: given = {}, root = ROOT }: StartOptions = {}): Promise<StackFile> {
     const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env;
     // Others may be started at the same moment; two that look for free ports from one on would find the same ones.
     // Not 10080: fetch and browsers refuse it (WHATWG Fetch, bad ports).
@@ -93,9 +77,9 @@ export class TestStack {
     }
   }
 
-  async read(): Promise<Stack | undefined> {
+  async read(): Promise<StackFile | undefined> {
     const text = await readFile(join(this.dir, 'stack.json'), 'utf8').catch(() => '');
-    return text === '' ? undefined : (JSON.parse(text) as Stack);
+    return text === '' ? undefined : (JSON.parse(text) as StackFile);
   }
 
   /** SIGKILL to one of its processes; resolves once another one has taken its place. */

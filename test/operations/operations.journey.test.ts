@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { StackFile } from '#testing/stack-file.js';
 import { Browser } from '../journey/browser.js';
 import { Client, untilAnswer, type Json } from '../journey/client.js';
-import { type Stack, TestStack } from '../journey/stack.js';
+import { TestStack } from '../journey/stack.js';
 import { Collector, type CollectedSpan } from './collector.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -14,7 +15,7 @@ const SERVICES = ['portal', 'webhookIngress', 'grants', 'tokenVerification'] as 
 const children: ChildProcess[] = [];
 let collector: Collector;
 let running: TestStack;
-let stack: Stack;
+let stack: StackFile;
 let client: Client;
 
 beforeAll(async () => {

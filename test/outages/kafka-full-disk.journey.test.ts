@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import type { StackFile } from '#testing/stack-file.js';
 import { Client, untilAnswer, type Json } from '../journey/client.js';
-import { type Stack, TestStack } from '../journey/stack.js';
+import { TestStack } from '../journey/stack.js';
 import { OwnDisk } from './own-disk.js';
 
 // Kafka on a disk of its own that is really full. It ends itself then, and each time that it is started again, until there is
@@ -10,7 +11,7 @@ const SERVICES = ['portal', 'webhookIngress', 'grants', 'tokenVerification'] as 
 
 let running: TestStack;
 let disk: OwnDisk | string;
-let stack: Stack;
+let stack: StackFile;
 let client: Client;
 
 beforeAll(async () => {
@@ -100,4 +101,4 @@ const saysMissing = (service: 'webhookIngress' | 'tokenVerification', what: stri
     ({ status, body }) => status === 503 && what in (body['missing'] as Json),
   );
 
-const servicePids = ({ pids }: Stack): unknown[] => SERVICES.map((service) => pids[service]);
+const servicePids = ({ pids }: StackFile): unknown[] => SERVICES.map((service) => pids[service]);

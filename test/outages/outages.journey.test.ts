@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import type { StackFile } from '#testing/stack-file.js';
 import { Client, untilAnswer, type Json, type Person } from '../journey/client.js';
-import { type Stack, TestStack } from '../journey/stack.js';
+import { TestStack } from '../journey/stack.js';
 
 // Each outage of docs/outages.md against the whole stack: what every service says and does meanwhile, and that all of them
 // come back without a restart. Services are named as in stack.json.
@@ -9,7 +10,7 @@ const SERVICES = ['portal', 'webhookIngress', 'grants', 'tokenVerification'] as 
 type Service = (typeof SERVICES)[number];
 
 let running: TestStack;
-let stack: Stack;
+let stack: StackFile;
 let client: Client;
 
 beforeAll(async () => {
@@ -272,4 +273,4 @@ const isReady = (service: Service): Promise<unknown> =>
     ({ status }) => status === 200,
   );
 
-const servicePids = (stack: Stack | undefined): unknown[] => SERVICES.map((service) => stack?.pids[service]);
+const servicePids = (stack: StackFile | undefined): unknown[] => SERVICES.map((service) => stack?.pids[service]);

@@ -2,10 +2,11 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { eventually } from '#testing/eventually.js';
 import { freePort } from '#testing/free-port.js';
+import type { StackFile } from '#testing/stack-file.js';
 import { Service } from '../../tools/stack/src/service.js';
 import { defineServices } from '../../tools/stack/src/services.js';
 import { readSettings } from '../../tools/stack/src/settings.js';
-import type { Stack, TestStack } from '../journey/stack.js';
+import type { TestStack } from '../journey/stack.js';
 
 export const SERVICES = ['portal', 'webhookIngress', 'grants', 'tokenVerification', 'signals'] as const;
 export type ServiceName = (typeof SERVICES)[number];
@@ -20,7 +21,7 @@ export interface Replica {
 }
 
 /** A process of a running stack, which starts it again by itself. */
-export function ofStack(name: ServiceName, stack: Stack, running: TestStack): Replica {
+export function ofStack(name: ServiceName, stack: StackFile, running: TestStack): Replica {
   const url = stack[name];
   let ended: number | undefined;
   return {
@@ -42,7 +43,12 @@ export function ofStack(name: ServiceName, stack: Stack, running: TestStack): Re
 }
 
 /** One more process of each service, not started yet, of which the stack knows nothing. */
-export async function moreReplicas(name: string, stack: Stack, running: TestStack, root: string): Promise<Replica[]> {
+export async function moreReplicas(
+  name: string,
+  stack: StackFile,
+  running: TestStack,
+  root: string,
+): Promise<Replica[]> {
   const settings = await readSettings(join(running.dir, 'settings.json'));
   const ports = {
     portal: await freePort(),

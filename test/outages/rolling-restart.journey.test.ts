@@ -1,8 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StackFile } from '#testing/stack-file.js';
 import { Client, untilAnswer } from '../journey/client.js';
-import { type Stack, TestStack } from '../journey/stack.js';
+import { TestStack } from '../journey/stack.js';
 import { ModelService, moreReplicas, ofStack, type Replica, SERVICES, type ServiceName } from './replicas.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -12,7 +13,7 @@ const CLIENTS = 2;
 const REPLICAS = Number(process.env['TEST_REPLICAS'] ?? 2);
 
 let running: TestStack;
-let stack: Stack;
+let stack: StackFile;
 let client: Client;
 const others: Replica[] = [];
 

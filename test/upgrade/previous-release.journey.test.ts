@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import type { StackFile } from '#testing/stack-file.js';
 import { Client, untilAnswer } from '../journey/client.js';
-import { type Stack, TestStack } from '../journey/stack.js';
+import { TestStack } from '../journey/stack.js';
 import { RELEASED, type Released } from './released.js';
 import { type Replica, moreReplicas, SERVICES } from '../outages/replicas.js';
 
@@ -17,7 +18,7 @@ const whenPossible = hasHistory ? test : test.skip;
 
 let previous: string;
 let running: TestStack;
-let stack: Stack;
+let stack: StackFile;
 let newer: Replica[] = [];
 
 beforeAll(async () => {

@@ -1,4 +1,5 @@
 import { eventually } from '#testing/eventually.js';
+import type { StackFile } from '#testing/stack-file.js';
 import { apiOf } from './api.js';
 import type { Settings } from './settings.js';
 
@@ -16,23 +17,6 @@ const SUBSCRIBED_EVENTS = [
   'session.created',
   'session.revoked',
 ];
-
-/** `.local/stack.json`: where everything is, for programs. */
-export interface StackFile {
-  portal: string;
-  webhookIngress: string;
-  grants: string;
-  tokenVerification: string;
-  signals: string;
-  sandbox: string;
-  kafkaBrokers: string;
-  databaseUrl: string;
-  adminApiKey: string;
-  introspection: { clientId: string; clientSecret: string };
-  provider: { id: string; issuer: string; jwksUri: string; clientId: string; audience: string; apiKey: string };
-  webhook: { url: string; secret: string };
-  pids: Record<string, number>;
-}
 
 type Urls = Record<'portal' | 'tokenVerification' | 'sandbox', string>;
 type Keys = Pick<Settings, 'adminApiKey' | 'sandboxApiKey' | 'sandboxClientId'>;

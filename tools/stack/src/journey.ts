@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TOPICS } from '#contracts/topics.js';
 import { KafkaClient } from '#kafka/client.js';
 import { TopicReader } from '#kafka/topic-reader.js';
+import type { StackFile } from '#testing/stack-file.js';
 import { type Api, apiOf, type Json } from './api.js';
-import type { StackFile } from './configure.js';
 
 type Urls = Omit<StackFile, 'pids'>;
 /** Says what was done and how long it took, ms. */
