@@ -32,12 +32,12 @@ export class Lifetime implements OnApplicationBootstrap, BeforeApplicationShutdo
       await prepareTopics(client, topics, logger);
       void publisher.start();
       void apiKeys.start();
-      await providers.start();
-      await providers.ready;
-      // Settings first: what a `user.updated` means depends on its provider.
-      keys.follow(providers.all());
-      providers.onChange(() => keys.follow(providers.all()));
-      await feed.start();
+      void providers.start();
+      const settings = providers.ready.then(() => {
+        keys.follow(providers.all());
+        providers.onChange(() => keys.follow(providers.all()));
+      });
+      await feed.start(settings);
     });
   }
 

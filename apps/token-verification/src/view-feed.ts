@@ -7,6 +7,7 @@ import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
 import { type OnScanned, scanTopic } from '#kafka/topic-scan.js';
 import type { Logger } from '#platform/logging.js';
+import { untilDone } from '#platform/until-done.js';
 import { effectsOf, type ScopeUpdate, type SuspensionRule } from '#revocation/effects.js';
 import type { Heartbeats } from '#revocation/heartbeats.js';
 import { readStateRecord, StateInBytes } from '#revocation/read-state-record.js';
@@ -29,51 +30,54 @@ export interface ViewFeedParts {
 
 /**
  * Fills the view: from the compacted topic of states, and directly from `workos.events`, which is the fastest way. At the
- * start the states come first, up to heartbeats that say from where on the events are not among them yet; then the
- * events from there; and then the states once more up to their end as of now, since the ones that a heartbeat speaks
- * of may stand in another partition.
+ * start the states are scanned, up to heartbeats that say from where on the events are not among them yet; then come the
+ * events from there; and the states once more up to their end as of then, since the ones that a heartbeat speaks of may
+ * stand in another partition. Both readers join their groups beside the scan and read nothing before it is over.
  */
 export class ViewFeed {
-  private readonly states: TopicReader;
+  private states: TopicReader | undefined;
   private events: TopicReader | undefined;
   /** Provider → events whose meaning is in its settings, while these are not known. */
   private readonly waiting = new Map<string, WorkOSEvent[]>();
   private caughtUp = false;
   private readonly stopping = new AbortController();
-  /** Partition of the states → up to where they were scanned. */
-  private scanned: Record<number, string> = {};
   private readonly read = new StateInBytes();
 
-  constructor(private readonly parts: ViewFeedParts) {
-    const { client, logger } = parts;
-    this.states = new TopicReader(client, {
+  constructor(private readonly parts: ViewFeedParts) {}
+
+  /**
+   * Resolves once the view holds everything that the topics held when it began.
+   * @param settings what a `user.updated` means depends on its provider: events are read once the providers are known
+   */
+  async start(settings: Promise<void> = Promise.resolve()): Promise<void> {
+    const { client, view, heartbeats, logger } = this.parts;
+    const scanned = scanTopic(client, TOPICS.revocationState, this.takeScanned, this.stopping.signal);
+    const states = new TopicReader(client, {
       topics: [TOPICS.revocationState],
-      startAt: (_topic, partition) => this.scanned[partition],
+      startAt: async (_topic, partition) => (await scanned)[partition],
       onRecords: (records) => this.takeStates(records),
       logger,
     });
-  }
-
-  /** Resolves once the view holds everything that the topics held when it began. */
-  async start(): Promise<void> {
-    const { client, view, heartbeats, logger } = this.parts;
-    this.scanned = await scanTopic(client, TOPICS.revocationState, this.takeScanned, this.stopping.signal);
-    if (this.stopping.signal.aborted) return;
-    await this.states.start();
-    await this.states.caughtUp;
-    if (this.stopping.signal.aborted) return;
-    const applied = heartbeats.applied();
-    this.events = new TopicReader(client, {
+    const applied = states.caughtUp.then(async () => {
+      await settings;
+      return heartbeats.applied();
+    });
+    const events = new TopicReader(client, {
       topics: [TOPICS.workosEvents],
-      startAt: (_topic, partition) => applied[partition],
+      startAt: async (_topic, partition) => (await applied)[partition],
       onRecords: (records) => this.takeEvents(records),
       onPosition: (_topic, partition, position) => heartbeats.eventsRead(partition, position),
       logger,
     });
-    await this.events.start();
-    const ends = await client.endOffsets(TOPICS.revocationState);
-    await this.events.caughtUp;
-    await this.states.reached(TOPICS.revocationState, ends);
+    [this.states, this.events] = [states, events];
+    await Promise.all([states.start(), events.start()]);
+    if (this.stopping.signal.aborted) return;
+    const reachStates = async (): Promise<void> =>
+      states.reached(TOPICS.revocationState, await client.endOffsets(TOPICS.revocationState));
+    await Promise.all([
+      events.caughtUp,
+      untilDone('find the end of the states', logger, this.stopping.signal, reachStates),
+    ]);
     this.caughtUp = true;
     if (!this.stopping.signal.aborted) logger.info({ scopes: view.size }, 'the view has caught up');
   }
@@ -86,7 +90,7 @@ export class ViewFeed {
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    await Promise.all([this.states.close(), this.events?.close()]);
+    await Promise.all([this.states?.close(), this.events?.close()]);
   }
 
   /** Of the scan: nearly all are as grants writes them, and of these no object is made. */

@@ -19,6 +19,8 @@ export interface ConsumerSessionOptions {
   eachBatch(payload: EachBatchPayload, session: Session): Promise<void>;
   /** Partitions were assigned and nothing has been fetched yet; may `seek`. Must not wait. */
   onAssigned?(assignment: Assignment, session: Session): void;
+  /** While it is true nothing is fetched, and that is no reason to replace the consumer. */
+  isHeld?(): boolean;
   /** A fetched batch is done with, also one of nothing but transaction markers or aborted records (`records` 0). */
   onBatchEnd?(topic: string, partition: number, nextOffset: bigint, records: number, session: Session): void;
 }
@@ -122,6 +124,7 @@ export class ConsumerLoop {
     const onStop = () => crashed(new Error('stopped'));
     this.stopped.signal.addEventListener('abort', onStop);
     const watchdog = setInterval(() => {
+      if (options.isHeld?.()) this.lastFetchAt = performance.now();
       if (this.busy === 0 && performance.now() - this.lastFetchAt > STALLED_MS) {
         crashed(new Error(`no fetch was answered for ${STALLED_MS} ms`));
       }

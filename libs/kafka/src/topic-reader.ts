@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Topic } from '#contracts/topics.js';
-import type { EachBatchPayload } from 'kafkajs';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { backoffMs, pause } from './backoff.js';
 import type { KafkaClient } from './client.js';
 import { type Assignment, ConsumerLoop, type Session } from './consumer-session.js';
@@ -12,7 +12,10 @@ export interface TopicReaderOptions {
   topics: Topic[];
   /** Called with the records of one partition, in order, one call at a time. Where it throws, they come again. */
   onRecords(records: ConsumedRecord[]): void | Promise<void>;
-  /** The first offset to read; the earliest where undefined. Asked once for each partition. */
+  /**
+   * The first offset to read; the earliest where undefined. Asked once for each partition. It may take its time: the group is
+   * joined meanwhile, and nothing is read until all have answered.
+   */
   startAt?: (topic: Topic, partition: number) => Promise<string | undefined> | string | undefined;
   /** Everything before `position` is handled: at the start, and whenever it moves. */
   onPosition?(topic: Topic, partition: number, position: bigint): void;
@@ -46,6 +49,8 @@ export class TopicReader {
   private readonly stopped = new AbortController();
   private started: Promise<void> | undefined;
   private readonly onAdvance = new Set<() => void>();
+  /** Where to start is known of every partition. */
+  private isPlaced = false;
   private isUpToDate = false;
   private startError: Error | undefined;
   private recheck: NodeJS.Timeout | undefined;
@@ -75,7 +80,8 @@ export class TopicReader {
         metadataMaxAge: 5_000,
       },
       eachBatch: (payload, session) => this.eachBatch(payload, session),
-      onAssigned: (assignment, session) => this.takeUp(assignment, session),
+      onAssigned: (assignment, { consumer }) => this.takeUp(assignment, consumer),
+      isHeld: () => !this.isPlaced,
       onBatchEnd: (topic, partition, next) => this.advance(topic, partition, next),
     });
   }
@@ -127,6 +133,11 @@ export class TopicReader {
 
   private async begin(): Promise<void> {
     const assigned = new Promise<void>((resolve) => (this.resolveAssigned = resolve));
+    await Promise.race([this.place(), assigned]);
+    await assigned;
+  }
+
+  private async place(): Promise<void> {
     for (let attempt = 1; !this.stopped.signal.aborted; attempt++) {
       try {
         await this.findPositions();
@@ -139,25 +150,25 @@ export class TopicReader {
       }
     }
     if (this.stopped.signal.aborted) return;
-    this.loop.start();
+    this.isPlaced = true;
+    const { assignment, consumer } = this.loop;
+    if (consumer && Object.keys(assignment).length > 0) this.takeUp(assignment, consumer);
     this.checkCaughtUp();
-    await assigned;
   }
 
   private async findPositions(): Promise<void> {
     const { startAt, topics } = this.options;
-    for (const topic of topics) {
-      for (const { partition, low, high } of await this.offsetsOf(topic)) {
-        const asked = await startAt?.(topic, partition);
-        const position = asked !== undefined && BigInt(asked) > BigInt(low) ? BigInt(asked) : BigInt(low);
-        this.partitions.set(keyOf(this.client.topic(topic), partition), {
-          topic,
-          partition,
-          position,
-          goal: BigInt(high),
-        });
-        this.options.onPosition?.(topic, partition, position);
-      }
+    const offsets = await Promise.all(
+      topics.map(async (topic) => (await this.offsetsOf(topic)).map((found) => ({ topic, ...found }))),
+    );
+    // The topics are there. To join a group takes as long as to find out where to start, or longer.
+    this.loop.start();
+    for (const { topic, partition, low, high } of offsets.flat()) {
+      const asked = await startAt?.(topic, partition);
+      const position = asked !== undefined && BigInt(asked) > BigInt(low) ? BigInt(asked) : BigInt(low);
+      const key = keyOf(this.client.topic(topic), partition);
+      this.partitions.set(key, { topic, partition, position, goal: BigInt(high) });
+      this.options.onPosition?.(topic, partition, position);
     }
   }
 
@@ -165,14 +176,17 @@ export class TopicReader {
     return this.client.withAdmin((admin) => admin.fetchTopicOffsets(this.client.topic(topic)));
   }
 
-  /** kafkajs would begin at the earliest record after each assignment; go on where we were. */
-  private takeUp(assignment: Assignment, { consumer }: Session): void {
+  /** kafkajs would begin at the earliest record after each assignment; go on where we were, once that is known. */
+  private takeUp(assignment: Assignment, consumer: Consumer): void {
+    const topics = Object.keys(assignment).map((topic) => ({ topic }));
+    if (!this.isPlaced) return consumer.pause(topics);
     for (const [topic, partitions] of Object.entries(assignment)) {
       for (const partition of partitions) {
         const known = this.partitions.get(keyOf(topic, partition));
         if (known) consumer.seek({ topic, partition, offset: known.position.toString() });
       }
     }
+    consumer.resume(topics);
     this.resolveAssigned();
   }
 

@@ -216,6 +216,33 @@ test('starts where it is told to', async () => {
   expect(asked).toEqual([[TOPICS.identityProviders, 0]]);
 });
 
+test('joins its group while it is not known yet where to start, and reads nothing before that', async () => {
+  await publish(numbered(10, 'held'), TOPICS.identityProviders);
+  let tell!: (offset: string) => void;
+  const told = new Promise<string>((resolve) => (tell = resolve));
+  const { reader, values } = readerOf({ topics: [TOPICS.identityProviders], startAt: () => told });
+  const started = reader.start();
+  await until(() => reader.isConnected());
+  // Another reader, which has begun after it, has read all of it by now.
+  const other = readerOf({ topics: [TOPICS.identityProviders] });
+  await other.reader.start();
+  await other.reader.caughtUp;
+  expect(other.values()).toHaveLength(10);
+  expect(values()).toEqual([]);
+  tell('7');
+  await started;
+  await reader.caughtUp;
+  expect(values()).toEqual(['held-7', 'held-8', 'held-9']);
+});
+
+test('closes also while it is not known where to start', async () => {
+  const { reader } = readerOf({ startAt: () => new Promise(() => undefined) });
+  const started = reader.start();
+  await until(() => reader.isConnected());
+  await reader.close();
+  await started;
+});
+
 test('begins again at the earliest record where the topic was deleted and made anew', async () => {
   await publish(numbered(50, 'first'), TOPICS.identityProviders);
   const { reader, values } = readerOf({ topics: [TOPICS.identityProviders] });
