@@ -21,9 +21,8 @@ const SLASH = 0x2f;
  */
 export class StateTable {
   private count = 0;
-  /** Number of the entry + 1; 0: free. */
-  private slots = new Int32Array(64);
-  private hashes = new Int32Array(64);
+  /** Slots of two numbers, that of the entry + 1 (0: free) and its hash: side by side, so that one look into memory gets both. */
+  private slots = new Int32Array(2 * 64);
   private readonly moments: Float64Array[] = [];
   private readonly fields: Uint32Array[] = [];
   private readonly arena = new Arena();
@@ -47,9 +46,11 @@ export class StateTable {
 
   /** False: there is no key of this hash. True says nothing. */
   mayHold(hash: number): boolean {
-    const { slots, hashes } = this;
+    const { slots } = this;
     const mask = slots.length - 1;
-    for (let slot = hash & mask; slots[slot] !== 0; slot = (slot + 1) & mask) if (hashes[slot] === hash) return true;
+    for (let slot = firstSlot(hash, mask); slots[slot] !== 0; slot = (slot + 2) & mask) {
+      if (slots[slot + 1] === hash) return true;
+    }
     return false;
   }
 
@@ -118,11 +119,11 @@ export class StateTable {
   }
 
   private slotOfBytes(hash: number, provider: number, bytes: Uint8Array, start: number, end: number): number {
-    const { slots, hashes } = this;
+    const { slots } = this;
     const mask = slots.length - 1;
-    let slot = hash & mask;
-    for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      if (hashes[slot] !== hash) continue;
+    let slot = firstSlot(hash, mask);
+    for (; slots[slot] !== 0; slot = (slot + 2) & mask) {
+      if (slots[slot + 1] !== hash) continue;
       const entry = slots[slot]! - 1;
       const fields = this.fieldsOf(entry);
       const field = fieldAt(entry);
@@ -136,8 +137,8 @@ export class StateTable {
   private freeSlot(hash: number): number {
     const { slots } = this;
     const mask = slots.length - 1;
-    let slot = hash & mask;
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    let slot = firstSlot(hash, mask);
+    while (slots[slot] !== 0) slot = (slot + 2) & mask;
     return slot;
   }
 
@@ -149,8 +150,8 @@ export class StateTable {
     }
     this.fieldsOf(entry)[fieldAt(entry) + PROVIDER] = provider;
     this.slots[slot] = entry + 1;
-    this.hashes[slot] = hash;
-    if (this.count > this.slots.length * 0.7) this.grow();
+    this.slots[slot + 1] = hash;
+    if (this.count > this.slots.length * 0.35) this.grow();
     return entry;
   }
 
@@ -231,18 +232,19 @@ export class StateTable {
   }
 
   private grow(): void {
-    const [slots, hashes] = [this.slots, this.hashes];
-    this.slots = new Int32Array(slots.length * 2);
-    this.hashes = new Int32Array(slots.length * 2);
-    for (let old = 0; old < slots.length; old++) {
-      if (slots[old] === 0) continue;
-      const slot = this.freeSlot(hashes[old]!);
-      this.slots[slot] = slots[old]!;
-      this.hashes[slot] = hashes[old]!;
+    const old = this.slots;
+    this.slots = new Int32Array(old.length * 2);
+    for (let from = 0; from < old.length; from += 2) {
+      if (old[from] === 0) continue;
+      const slot = this.freeSlot(old[from + 1]!);
+      this.slots[slot] = old[from]!;
+      this.slots[slot + 1] = old[from + 1]!;
     }
   }
 }
 
+/** Slots begin at even places. */
+const firstSlot = (hash: number, mask: number): number => (hash << 1) & mask;
 const chunkOf = (entry: number): number => Math.floor(entry / CHUNK);
 const momentAt = (entry: number): number => (entry % CHUNK) * MOMENTS;
 const fieldAt = (entry: number): number => (entry % CHUNK) * FIELDS;

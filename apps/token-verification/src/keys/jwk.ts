@@ -1,5 +1,4 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { constants } from 'node:crypto';
+import { constants, createPublicKey, createVerify, type KeyObject, verify } from 'node:crypto';
 import { z } from 'zod';
 import type { ALGORITHMS } from '#contracts/identity-provider.js';
 
@@ -53,20 +52,31 @@ function algorithmsOf(kty: string, crv: string | undefined): readonly Algorithm[
   return [];
 }
 
-/** RFC 7518, section 3, and RFC 8037; synchronous, since OpenSSL checks RSA five times faster so than WebCrypto does. */
+/**
+ * RFC 7518, section 3, and RFC 8037; synchronous, since OpenSSL checks RSA five times faster so than WebCrypto does. For RSA by
+ * `createVerify`, which takes a microsecond less than the one-shot `verify`; of a malformed signature by an EC key it throws.
+ */
 export function isSignature(algorithm: Algorithm, key: KeyObject, signed: string, signature: Buffer): boolean {
-  const bytes = Buffer.from(signed, 'latin1');
   switch (algorithm) {
     case 'RS256':
     case 'RS384':
     case 'RS512':
-      return verify(`sha${algorithm.slice(2)}`, bytes, key, signature);
+      return createVerify(`sha${algorithm.slice(2)}`)
+        .update(signed, 'latin1')
+        .verify(key, signature);
     case 'PS256':
-      return verify('sha256', bytes, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
+      return createVerify('sha256')
+        .update(signed, 'latin1')
+        .verify({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
     case 'ES256':
     case 'ES384':
-      return verify(`sha${algorithm.slice(2)}`, bytes, { key, dsaEncoding: 'ieee-p1363' }, signature);
+      return verify(
+        `sha${algorithm.slice(2)}`,
+        Buffer.from(signed, 'latin1'),
+        { key, dsaEncoding: 'ieee-p1363' },
+        signature,
+      );
     case 'EdDSA':
-      return verify(null, bytes, key, signature);
+      return verify(null, Buffer.from(signed, 'latin1'), key, signature);
   }
 }
