@@ -31,13 +31,17 @@ export class AnswerSigner {
   }
 }
 
+const NAMES_SIGNED = /token-introspection\+jwt/i;
+
 /**
  * Whether a client would rather have a signed answer than JSON (RFC 9110, section 12.5.1): it names the type, and does not
  * rank JSON above it. `required`: it takes nothing else.
  */
 export function wantsSignedAnswer(accept: string | undefined): 'no' | 'preferred' | 'required' {
+  // Nearly nobody names it, and it takes long to read a list of types.
+  if (accept === undefined || !NAMES_SIGNED.test(accept)) return 'no';
   const ranks = new Map<string, number>();
-  for (const range of (accept ?? '').split(',')) {
+  for (const range of accept.split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
     const rank = quality === undefined ? 1 : Number(quality);

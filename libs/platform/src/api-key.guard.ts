@@ -34,17 +34,37 @@ export interface Authentication {
   principalOf(request: FastifyRequest, reply: FastifyReply): Principal | undefined | Promise<Principal | undefined>;
 }
 
-const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
+export const sha256 = (text: string): string => hash('sha256', text, 'hex');
+
+const MOST_REMEMBERED = 256;
+const LONGEST_REMEMBERED = 256;
+
+/** SHA-256, hex, of the secrets that were given last: remembered is what a secret says itself; whose it is, is asked each time. */
+class Digests {
+  private readonly known = new Map<string, string>();
+
+  of(secret: string): string {
+    const known = this.known.get(secret);
+    if (known !== undefined) return known;
+    const digest = sha256(secret);
+    if (secret.length > LONGEST_REMEMBERED) return digest;
+    if (this.known.size >= MOST_REMEMBERED) this.known.clear();
+    this.known.set(secret, digest);
+    return digest;
+  }
+}
 
 /** Finds the holder of a secret in constant work, whichever it is and whether or not there is one. */
 export class SecretHolders {
   private readonly holders: { name: string; digest: Buffer }[];
+  private readonly digests = new Digests();
+
   constructor(secrets: readonly NamedSecret[]) {
-    this.holders = secrets.map(({ name, secret }) => ({ name, digest: digest(secret) }));
+    this.holders = secrets.map(({ name, secret }) => ({ name, digest: Buffer.from(sha256(secret), 'hex') }));
   }
 
   holderOf(secret: string): string | undefined {
-    return this.holderOfDigest(digest(secret));
+    return this.holderOfDigest(Buffer.from(this.digests.of(secret), 'hex'));
   }
 
   /** @param given SHA-256 of the secret */
@@ -70,15 +90,12 @@ export const PORTAL_KEY = 'portal';
 /** For whom the portal calls, percent-encoded; it goes into the audit. */
 export const ACTOR_HEADER = 'x-rescind-actor';
 const LONGEST_ACTOR = 300;
-const MOST_REMEMBERED_KEYS = 256;
-const LONGEST_REMEMBERED_KEY = 256;
 
 /** `Authorization: Bearer <API key>`: one of the settings, which may do everything, or one that the portal issued. */
 export class ApiKeys implements Authentication {
   private readonly configured: SecretHolders;
   private readonly names: string[];
-  /** Key → its digest, of those that were given last. */
-  private readonly digests = new Map<string, string>();
+  private readonly digests = new Digests();
 
   constructor(
     keys: readonly NamedSecret[],
@@ -99,24 +116,13 @@ export class ApiKeys implements Authentication {
 
   principalOf({ headers }: FastifyRequest): Principal | undefined {
     const key = bearerToken(headers.authorization);
-    const found = key === undefined ? undefined : this.holderOf(this.digestOf(key));
+    const found = key === undefined ? undefined : this.holderOf(this.digests.of(key));
     const actor = headers[ACTOR_HEADER];
     if (actor === undefined || found === undefined) return found;
     if (found.keyId !== undefined || found.name !== PORTAL_KEY) {
       throw new Problem(403, 'actor_not_allowed', `Only the portal may send ${ACTOR_HEADER}.`);
     }
     return { ...found, name: actorFrom(actor) };
-  }
-
-  /** Remembered alone is what the key says itself: whose it is, is asked each time. */
-  private digestOf(key: string): string {
-    const known = this.digests.get(key);
-    if (known !== undefined) return known;
-    const digest = sha256(key);
-    if (key.length > LONGEST_REMEMBERED_KEY) return digest;
-    if (this.digests.size >= MOST_REMEMBERED_KEYS) this.digests.clear();
-    this.digests.set(key, digest);
-    return digest;
   }
 
   /**
@@ -138,8 +144,6 @@ export class ApiKeys implements Authentication {
     });
   }
 }
-
-export const sha256 = (text: string): string => hash('sha256', text, 'hex');
 
 function actorFrom(header: string | string[]): string {
   try {

@@ -47,6 +47,7 @@ function basicCredentials(header: string): ClientCredentials | undefined {
 }
 
 function formDecoded(text: string): string | undefined {
+  if (!text.includes('%') && !text.includes('+')) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
