@@ -222,7 +222,7 @@ test('joins its group while it is not known yet where to start, and reads nothin
   const told = new Promise<string>((resolve) => (tell = resolve));
   const { reader, values } = readerOf({ topics: [TOPICS.identityProviders], startAt: () => told });
   const started = reader.start();
-  await until(() => reader.isConnected());
+  await eventually(() => reader.isConnected());
   // Another reader, which has begun after it, has read all of it by now.
   const other = readerOf({ topics: [TOPICS.identityProviders] });
   await other.reader.start();
@@ -238,7 +238,7 @@ test('joins its group while it is not known yet where to start, and reads nothin
 test('closes also while it is not known where to start', async () => {
   const { reader } = readerOf({ startAt: () => new Promise(() => undefined) });
   const started = reader.start();
-  await until(() => reader.isConnected());
+  await eventually(() => reader.isConnected());
   await reader.close();
   await started;
 });
