@@ -13,7 +13,7 @@ import { BatchPublisher } from '#kafka/publisher.js';
 import { eventually } from '#testing/eventually.js';
 import { kafkaJars } from '#testing/kafka-jars.js';
 import { LocalKafka } from '#testing/local-kafka.js';
-import { Authority, hasOpenssl } from './certificates.js';
+import { Authority, hasOpenssl, type Signed } from './certificates.js';
 
 /** The certificates of the test are made by openssl; where it is not, the test is skipped, and that is seen. */
 const withTls = hasOpenssl() ? describe : describe.skip;
@@ -226,6 +226,78 @@ withTls('a broker that wants TLS with a client certificate, and SCRAM or a token
     expect(Object.keys(ends).sort()).toEqual(['kafka-broker', 'kafka-ca', 'kafka-client']);
     const inDays = (ms: number): number => Math.round((ms - Date.now()) / 86_400_000);
     expect([ends['kafka-ca'], ends['kafka-client'], ends['kafka-broker']].map((ms) => inDays(ms!))).toEqual([2, 1, 1]);
+  });
+
+  // docs/runbooks/alerts.md, "A certificate ends"; the last one here, since the broker is another one afterwards.
+  test('an authority is changed step by step, and in each step services of before and after it get in', async () => {
+    const old = new Authority(mkdtempSync(join(dir, 'old-')));
+    const next = new Authority(mkdtempSync(join(dir, 'next-')));
+    const [oldBroker, nextBroker] = [old.sign('broker'), next.sign('broker')];
+    const [oldClient, nextClient] = [old.sign('client'), next.sign('client')];
+    const broker = async (certificate: Signed, trusted: string) => {
+      const entries = {
+        'ssl.keystore.type': 'PEM',
+        'ssl.keystore.certificate.chain': certificate.cert,
+        'ssl.keystore.key': certificate.key,
+        'ssl.truststore.type': 'PEM',
+        'ssl.truststore.certificates': trusted,
+      };
+      const operator = new KafkaClient({ brokers: kafka.brokers.split(','), clientId: 'operator', topicPrefix: '' });
+      open.push(operator);
+      await operator.withAdmin((admin) =>
+        admin.alterConfigs({
+          validateOnly: false,
+          resources: [
+            {
+              type: 4, // a broker
+              name: '1',
+              configEntries: Object.entries(entries).map(([name, value]) => ({
+                name: `listener.name.guarded.${name}`,
+                value,
+              })),
+            },
+          ],
+        }),
+      );
+    };
+    const service = (ca: string, certificate: Signed) => ({ ssl: { ca, ...certificate }, sasl: scram });
+    const both = old.cert + next.cert;
+    const getsIn = async (config: Partial<KafkaConfig>): Promise<boolean> =>
+      clientWith(config)
+        .withAdmin((admin) => admin.listTopics(), { retries: 0 })
+        .then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof BrokerUnavailable) return false;
+            throw error;
+          },
+        );
+    /** The broker takes what it is told a moment later. */
+    const becomes = (config: Partial<KafkaConfig>, expected: boolean) =>
+      eventually(async () => (await getsIn(config)) === expected, { what: `gets in: ${expected}` });
+
+    const before = service(old.cert, oldClient);
+    await broker(oldBroker, old.cert);
+    await becomes(before, true);
+    // 1. The brokers believe both authorities.
+    await broker(oldBroker, both);
+    await becomes(service(old.cert, nextClient), true);
+    expect(await getsIn(before)).toBe(true);
+    // 2. So do the services, restarted with both in their file; the certificate of their own is still the old one.
+    const meanwhile = service(both, oldClient);
+    expect(await getsIn(meanwhile)).toBe(true);
+    // 3. The brokers show the new certificate: whoever was not restarted before this is shut out.
+    await broker(nextBroker, both);
+    await becomes(before, false);
+    expect(await getsIn(meanwhile)).toBe(true);
+    // 4. Certificates of the services by the new authority, and the old authority out of their file.
+    const after = service(next.cert, nextClient);
+    expect(await getsIn(service(both, nextClient))).toBe(true);
+    expect(await getsIn(after)).toBe(true);
+    // 5. And out of the brokers'.
+    await broker(nextBroker, next.cert);
+    await becomes(meanwhile, false);
+    expect(await getsIn(after)).toBe(true);
   });
 
   function otherAuthority(): string {
