@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { certificateEnds } from '#kafka/certificates.js';
 import { loadConfig } from '#platform/config.js';
+import { databaseCertificateEnds } from '#platform/database-certificates.js';
 import { createLogger } from '#platform/logging.js';
 import { createRegistry, observeCertificates } from '#platform/metrics.js';
 import { createService, listen, main, type ServeOptions, stopOnSignal } from '#platform/serve.js';
@@ -16,7 +17,7 @@ await main(async () => {
   const logger = createLogger('portal', config.logLevel);
   const options: ServeOptions = { ...config, logger };
   const registry = createRegistry('portal');
-  observeCertificates(registry, () => certificateEnds(config.kafka));
+  observeCertificates(registry, () => ({ ...certificateEnds(config.kafka), ...databaseCertificateEnds() }));
   const app = await createService(AppModule.forRoot(config, logger, registry), options);
   stopOnSignal(app, options);
   await listen(app, options);

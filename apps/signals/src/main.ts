@@ -1,6 +1,7 @@
 import { KafkaBatchServer } from '#kafka/batch-server.js';
 import { certificateEnds } from '#kafka/certificates.js';
 import { loadConfig } from '#platform/config.js';
+import { databaseCertificateEnds } from '#platform/database-certificates.js';
 import { createLogger } from '#platform/logging.js';
 import { createRegistry, observeCertificates } from '#platform/metrics.js';
 import { createService, listen, main, type ServeOptions, stopOnSignal } from '#platform/serve.js';
@@ -14,7 +15,7 @@ await main(async () => {
   const logger = createLogger('signals', config.logLevel);
   const options: ServeOptions = { ...config, logger };
   const registry = createRegistry('signals');
-  observeCertificates(registry, () => certificateEnds(config.kafka));
+  observeCertificates(registry, () => ({ ...certificateEnds(config.kafka), ...databaseCertificateEnds() }));
   const app = await createService(AppModule.forRoot(config, logger, registry), options);
   takeSets(app);
   app.connectMicroservice({ strategy: app.get(KafkaBatchServer) });

@@ -13,7 +13,7 @@ import { BatchPublisher } from '#kafka/publisher.js';
 import { eventually } from '#testing/eventually.js';
 import { kafkaJars } from '#testing/kafka-jars.js';
 import { LocalKafka } from '#testing/local-kafka.js';
-import { Authority, hasOpenssl, type Signed } from './certificates.js';
+import { Authority, hasOpenssl, type Signed } from '#testing/certificates.js';
 
 /** The certificates of the test are made by openssl; where it is not, the test is skipped, and that is seen. */
 const withTls = hasOpenssl() ? describe : describe.skip;

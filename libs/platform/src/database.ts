@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { z } from 'zod';
+import { noteDatabaseCertificates } from './database-certificates.js';
 import { DatabaseUnavailable, isConflict, isUnavailable } from './database-errors.js';
 import { excessOf, grantRights, type SchemaRights } from './database-roles.js';
 import type { Logger } from './logging.js';
@@ -86,6 +87,7 @@ export class Database {
         ...(timeoutMs > 0 && { statement_timeout: timeoutMs, query_timeout: timeoutMs + 1_000 }),
         idle_in_transaction_session_timeout: 60_000,
         keepAlive: true,
+        onConnect: noteDatabaseCertificates,
       },
     });
   }

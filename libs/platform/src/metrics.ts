@@ -14,7 +14,7 @@ export function createRegistry(service: string): Registry {
 export function observeCertificates(registry: Registry, ends: () => Readonly<Record<string, number>>): void {
   new Gauge({
     name: 'rescind_certificate_end_timestamp_seconds',
-    help: 'When a certificate ends that the service needs: its own for Kafka, its authority, the one that brokers show.',
+    help: 'When a certificate ends that the service needs: its own, the authority, what the brokers and Postgres show.',
     labelNames: ['certificate'],
     registers: [registry],
     collect() {
