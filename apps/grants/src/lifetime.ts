@@ -4,6 +4,7 @@ import type { EndOffsets } from '#kafka/end-offsets.js';
 import type { FencedProducer } from '#kafka/fenced-producer.js';
 import { prepareTopics, type TopicProblem } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
+import { Startup } from '#platform/startup.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
@@ -33,7 +34,7 @@ export interface LifetimeParts {
  * by this process or the next.
  */
 export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
-  private readonly stopping = new AbortController();
+  private readonly startup = new Startup();
   private consuming = false;
   /** What about the topics may lose records, as the start has found them. */
   topicProblems: readonly TopicProblem[] = [];
@@ -46,12 +47,11 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
 
   /** @param consume begins to take batches; called once, when everything that they need is there */
   start(consume: () => Promise<void>): void {
-    void this.run(consume);
+    this.startup.begin((signal) => this.run(consume, signal));
   }
 
-  private async run(consume: () => Promise<void>): Promise<void> {
+  private async run(consume: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { client, providers, apiKeys, database, leader, loops, readers, agree } = this.parts;
-    const { signal } = this.stopping;
     const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
     for (const loop of loops) loop.start();
@@ -67,6 +67,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     if (signal.aborted) return;
     await consume();
     this.consuming = true;
+    if (signal.aborted) return;
     for (const reader of readers) reader.start?.();
   }
 
@@ -76,11 +77,12 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   beforeApplicationShutdown(): void {
-    this.stopping.abort();
+    this.startup.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {
     const { client, producer, endOffsets, providers, apiKeys, database, leader, loops, readers } = this.parts;
+    await this.startup.ended();
     for (const reader of readers.toReversed()) await reader.stop();
     await Promise.all(loops.map((loop) => loop.stop()));
     await leader.stop();

@@ -8,6 +8,7 @@ import type { Database } from '#platform/database.js';
 import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
 import { CannotUnseal } from '#providers/sealing.js';
+import { Startup } from '#platform/startup.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyUses } from './access-key-uses.js';
 import type { PortalKeys } from './access-keys.js';
@@ -37,8 +38,7 @@ export interface LifetimeParts {
 
 /** Starts without waiting for anybody, and goes to work when the database and Kafka are there. */
 export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
-  private readonly stopping = new AbortController();
-  private running: Promise<void> = Promise.resolve();
+  private readonly startup = new Startup();
   private following: Promise<void> = Promise.resolve();
   private watching: Promise<void> = Promise.resolve();
 
@@ -49,13 +49,13 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   ) {}
 
   start(): void {
-    this.running = this.run();
+    this.startup.begin((signal) => this.run(signal));
   }
 
-  private async run(): Promise<void> {
+  private async run(signal: AbortSignal): Promise<void> {
     const { client, database, leader, activity, feed, file, keys, keyUses, publisher } = this.parts;
     const until = (what: string, attempt: () => Promise<void>): Promise<boolean> =>
-      untilDone(what, this.logger, this.stopping.signal, attempt);
+      untilDone(what, this.logger, signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
     await until('see whether somebody can administrate', async () => sayHowToBegin(await keys.setupToken()));
     await until('seal with the current key', async () => {
@@ -65,26 +65,26 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
         this.logger.error({ err: error }, 'the key that signs receipts cannot be opened, and stays as it is');
       });
     });
-    this.following = file?.run(this.stopping.signal) ?? this.following;
+    this.following = file?.run(signal) ?? this.following;
     const connected = await until('connect to Kafka', async () => {
       await prepareTopics(client, this.config.topics, this.logger);
     });
     if (!connected) return;
     leader.start();
     void publisher.start();
-    this.watching = this.parts.guards.run(this.stopping.signal);
+    this.watching = this.parts.guards.run(signal);
     for (const shown of [activity, keyUses, feed]) void shown.start();
   }
 
   beforeApplicationShutdown(): void {
-    this.stopping.abort();
+    this.startup.stop();
     this.parts.feed.endAll();
   }
 
   async onApplicationShutdown(): Promise<void> {
     const { client, producer, database, leader, activity, feed, keyUses, publisher } = this.parts;
+    await this.startup.ended();
     await Promise.all([activity.close(), keyUses.close(), feed.close()]);
-    await this.running;
     await this.following;
     await this.watching;
     await Promise.all([leader.stop(), publisher.close()]);

@@ -5,6 +5,7 @@ import { prepareTopics } from '#kafka/topics.js';
 import type { Database } from '#platform/database.js';
 import type { Leader } from '#platform/leader.js';
 import type { Logger } from '#platform/logging.js';
+import { Startup } from '#platform/startup.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
@@ -26,8 +27,7 @@ export interface LifetimeParts {
 
 /** Starts without waiting for anybody, and goes to work when the database and Kafka are there. */
 export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
-  private readonly stopping = new AbortController();
-  private running: Promise<void> = Promise.resolve();
+  private readonly startup = new Startup();
   private consuming = false;
 
   constructor(
@@ -38,12 +38,11 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
 
   /** @param consume begins to take batches; called once, when everything that they need is there */
   start(consume: () => Promise<void>): void {
-    this.running = this.run(consume);
+    this.startup.begin((signal) => this.run(consume, signal));
   }
 
-  private async run(consume: () => Promise<void>): Promise<void> {
+  private async run(consume: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { client, database, signing, providers, apiKeys, publisher, leader } = this.parts;
-    const { signal } = this.stopping;
     const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
     const sealed = await until('seal with the current key', async () => {
@@ -72,12 +71,12 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   beforeApplicationShutdown(): void {
-    this.stopping.abort();
+    this.startup.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {
     const { client, database, providers, apiKeys, publisher, leader } = this.parts;
-    await this.running;
+    await this.startup.ended();
     await Promise.all([leader.stop(), publisher.close()]);
     await Promise.all([providers.close(), apiKeys.close()]);
     await client.close();

@@ -1,16 +1,13 @@
 import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { within } from '#kafka/backoff.js';
 import type { KafkaClient } from '#kafka/client.js';
 import type { BatchPublisher } from '#kafka/publisher.js';
 import { prepareTopics } from '#kafka/topics.js';
 import type { Logger } from '#platform/logging.js';
+import { Startup } from '#platform/startup.js';
 import { untilDone } from '#platform/until-done.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { IngressConfig } from './config.js';
 import type { WebhookActivityReport } from './webhook-activity.js';
-
-/** With Kafka there it takes less; without it nothing was opened. */
-const OPENING_MS = 2_000;
 
 export interface LifetimeParts {
   client: KafkaClient;
@@ -24,8 +21,7 @@ export interface LifetimeParts {
  * order that loses nothing: requests end first, then what they gave to the publisher is flushed.
  */
 export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
-  private readonly stopping = new AbortController();
-  private starting: Promise<unknown> | undefined;
+  private readonly startup = new Startup();
 
   constructor(
     private readonly parts: LifetimeParts,
@@ -35,22 +31,22 @@ export class KafkaLifetime implements OnApplicationBootstrap, BeforeApplicationS
 
   onApplicationBootstrap(): void {
     const { client, publisher, providers, activity } = this.parts;
-    this.starting = untilDone('connect to Kafka', this.logger, this.stopping.signal, async () => {
+    const connect = async (): Promise<void> => {
       await prepareTopics(client, this.config.topics, this.logger);
       await publisher.start();
       await providers.start();
       await activity.start();
-    });
+    };
+    this.startup.begin((signal) => untilDone('connect to Kafka', this.logger, signal, connect));
   }
 
   beforeApplicationShutdown(): void {
-    this.stopping.abort();
+    this.startup.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {
     const { client, publisher, providers, activity } = this.parts;
-    // What is closed while it is being opened stays open.
-    await within(OPENING_MS, this.starting ?? Promise.resolve());
+    await this.startup.ended();
     await publisher.close();
     await Promise.all([activity.close(), providers.close()]);
     await client.close();
