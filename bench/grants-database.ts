@@ -58,7 +58,7 @@ function cpuSeconds(parent: number | undefined): number {
 let events = 0;
 
 /** An event of now as it stands in Kafka. */
-export function recordOf(type: string, data: object, occurredAt = new Date()): ConsumedRecord {
+export function recordOf(type: string, data: object, occurredAt = new Date(), provider = PROVIDER): ConsumedRecord {
   const id = `event_${String(++events).padStart(26, '0')}`;
   const body = Buffer.from(JSON.stringify({ id, event: type, data, created_at: occurredAt.toISOString() }));
   const envelope = readWorkOSEnvelope(body);
@@ -67,7 +67,7 @@ export function recordOf(type: string, data: object, occurredAt = new Date()): C
     partition: 0,
     offset: String(events),
     key: Buffer.from(envelope.key),
-    value: encodeWorkOSRecord(body, envelope, { id: PROVIDER, mode: 'enforced' }, new Date()),
+    value: encodeWorkOSRecord(body, envelope, { id: provider, mode: 'enforced' }, new Date()),
     headers: {},
     timestamp: String(Date.now()),
   };

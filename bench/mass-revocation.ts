@@ -13,9 +13,11 @@ const MEMBERS = Number(process.env['BENCH_MEMBERS'] ?? 100_000);
 /** As grants has them by default. */
 const LIMITS = { inline: 5_000 };
 const GUARD = { maxUsers: 1_000, maxShare: 0.25, windowMs: 3_600_000 };
-const MARK_CHUNK = 5_000;
-const SEAL_CHUNK = 2_000;
+const MARKING = { chunk: 5_000, connections: 2 };
+const SEAL_CHUNK = 5_000;
 const SINGLES = 21;
+/** Organizations of a tenth of the size, each of a provider of its own, so that each trips a guard. */
+const SAMPLES = 11;
 const ORGANIZATION = 'org_01E4ZCR3C56J083X43JQXF3JK5';
 
 /**
@@ -41,8 +43,14 @@ async function measure(database: Database, cpu: () => number): Promise<Row[]> {
     singles.push(await seconds(() => apply(database, 'user.deleted', { id: member })));
     if (await mayIn(database, member)) throw new Error('somebody who was deleted may still get in');
   }
+  const masses: number[] = [];
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const provider = providerOf(sample);
+    masses.push(await seconds(() => apply(database, 'organization.deleted', { id: ORGANIZATION }, provider)));
+    if (await mayIn(database, memberOf(1), provider)) throw new Error('a member of a small one may still get in');
+  }
   let tripped: AppliedBatch['tripped'] = [];
-  const mass = await seconds(async () => {
+  const largest = await seconds(async () => {
     ({ tripped } = await apply(database, 'organization.deleted', { id: ORGANIZATION }));
   });
   if (await mayIn(database, memberOf(SINGLES))) throw new Error('a member of a deleted organization may still get in');
@@ -53,7 +61,7 @@ async function measure(database: Database, cpu: () => number): Promise<Row[]> {
   const cpuBefore = cpu();
   const marking = await seconds(async () => {
     for (let more: number | undefined = 0; more !== undefined; marked += more ?? 0) {
-      more = await database.transaction((tx) => markNextChunk(tx, MARK_CHUNK));
+      more = await markNextChunk(database, MARKING);
     }
   });
   const cpuOfMarking = cpu() - cpuBefore;
@@ -65,16 +73,25 @@ async function measure(database: Database, cpu: () => number): Promise<Row[]> {
   if (problems.length > 0) throw new Error(`the audit is not whole: ${problems[0]}`);
 
   const what = `${GRANTS.toLocaleString('en-US')} grants of ${MEMBERS.toLocaleString('en-US')} members`;
-  const single = median(singles);
+  const [single, mass] = [median(singles), median(masses)];
   return [
     {
-      name: `mass revocation, ${what}: effective`,
+      name: `mass revocation, a tenth of ${what}: effective, p50 of ${SAMPLES}`,
       value: mass * 1_000,
       unit: 'ms',
       floor: single * 1_000,
       ratio: mass / single,
       target: 'as a single one',
-      met: mass <= Math.max(...singles),
+      met: mass <= 1.25 * single,
+    },
+    {
+      name: `mass revocation, ${what}: effective, once`,
+      value: largest * 1_000,
+      unit: 'ms',
+      floor: single * 1_000,
+      ratio: largest / single,
+      target: 'as a single one',
+      met: largest <= Math.max(...singles),
     },
     {
       name: 'mass revocation: marked and audited',
@@ -103,24 +120,14 @@ async function measure(database: Database, cpu: () => number): Promise<Row[]> {
   ];
 }
 
+const providerOf = (sample: number): string => `${PROVIDER}_${sample}`;
 const memberOf = (index: number): string => `user_${String(index).padStart(26, '0')}`;
 
 /** Each grant is of its own resource and moment, in the order of their ids; members take turns. */
 async function seed(tx: Tx): Promise<void> {
   await tx.query(`set local statement_timeout = 0`);
-  await tx.query(
-    `insert into memberships (provider_id, user_id, organization_id, status, changed_at, changed_event)
-     select $1, 'user_' || lpad(n::text, 26, '0'), $2, 'active', 0, '' from generate_series(0, $3::int - 1) n`,
-    [PROVIDER, ORGANIZATION, MEMBERS],
-  );
-  const granted = `extract(epoch from now() - interval '40 days') * 1000 + n * 1000`;
-  await tx.query(
-    `insert into grants (id, provider_id, user_id, organization_id, session_id, resource, scopes, granted_at, granted_by)
-     select 'grant_' || lpad(n::text, 26, '0'), $1, 'user_' || lpad((n::bigint * 7919 % $4)::text, 26, '0'), $2,
-       'session_' || lpad((n / 3)::text, 23, '0'), 'vault/' || n % 5000, '{read,write}', ${granted}, 'bench'
-     from generate_series(0, $3::int - 1) n`,
-    [PROVIDER, ORGANIZATION, GRANTS, MEMBERS],
-  );
+  for (let sample = 0; sample < SAMPLES; sample++) await seedOne(tx, providerOf(sample), GRANTS / 10, MEMBERS / 10);
+  await seedOne(tx, PROVIDER, GRANTS, MEMBERS);
   // As granting makes them.
   await tx.query(
     `insert into scopes (scope_key, provider_id, kind, user_id, organization_id, session_id)
@@ -134,7 +141,24 @@ async function seed(tx: Tx): Promise<void> {
      ) as of_grants`,
   );
   await tx.query('create table grants_floor (like grants including all) with (fillfactor = 40)');
-  await tx.query('insert into grants_floor select * from grants');
+  await tx.query('insert into grants_floor select * from grants where provider_id = $1', [PROVIDER]);
+}
+
+async function seedOne(tx: Tx, provider: string, grants: number, members: number): Promise<void> {
+  await tx.query(
+    `insert into memberships (provider_id, user_id, organization_id, status, changed_at, changed_event)
+     select $1, 'user_' || lpad(n::text, 26, '0'), $2, 'active', 0, '' from generate_series(0, $3::int - 1) n`,
+    [provider, ORGANIZATION, members],
+  );
+  const id = `'grant_' || lpad(n::text, 26, '0') || case when $1 = '${PROVIDER}' then '' else $1 end`;
+  const granted = `extract(epoch from now() - interval '40 days') * 1000 + n * 1000`;
+  await tx.query(
+    `insert into grants (id, provider_id, user_id, organization_id, session_id, resource, scopes, granted_at, granted_by)
+     select ${id}, $1, 'user_' || lpad((n::bigint * 7919 % $4)::text, 26, '0'), $2,
+       'session_' || lpad((n / 3)::text, 23, '0'), 'vault/' || n % 5000, '{read,write}', ${granted}, 'bench'
+     from generate_series(0, $3::int - 1) n`,
+    [provider, ORGANIZATION, grants, members],
+  );
 }
 
 async function bareUpdate(tx: Tx): Promise<void> {
@@ -146,13 +170,19 @@ async function bareUpdate(tx: Tx): Promise<void> {
   );
 }
 
-function apply(database: Database, type: string, data: object): Promise<AppliedBatch> {
+function apply(database: Database, type: string, data: object, provider = PROVIDER): Promise<AppliedBatch> {
   const options = { suspensionOf: () => undefined, limits: LIMITS, guardOf: () => GUARD };
-  return database.transaction((tx) => applyBatch(tx, [recordOf(type, data)], options));
+  const record = recordOf(type, data, new Date(), provider);
+  return database.transaction((tx) => applyBatch(tx, [record], options));
 }
 
-async function mayIn(database: Database, userId: string): Promise<boolean> {
-  const resource = (await database.read((tx) => rowsOf<{ resource: string }>(tx, 'select resource from grants where user_id = $1 limit 1', [userId])))[0]!.resource; // prettier-ignore
-  const question = { providerId: PROVIDER, userId, organizationId: ORGANIZATION, resource, scope: 'read' };
+async function mayIn(database: Database, userId: string, providerId = PROVIDER): Promise<boolean> {
+  const [grant] = await database.read((tx) =>
+    rowsOf<{ resource: string }>(tx, 'select resource from grants where user_id = $1 and provider_id = $2 limit 1', [
+      userId,
+      providerId,
+    ]),
+  );
+  const question = { providerId, userId, organizationId: ORGANIZATION, resource: grant!.resource, scope: 'read' };
   return (await database.read((tx) => checkAccess(tx, question))).allowed;
 }

@@ -61,7 +61,7 @@ const GROUP = 'grants';
 const RELAY_TRANSACTIONAL_ID = 'grants-relay';
 /** How long the partitions of a replica that was killed wait for another: the least that Kafka allows by default. */
 const SESSION_TIMEOUT_MS = 6_000;
-const SEAL_CHUNK = 2_000;
+const SEAL_CHUNK = 5_000;
 const SEAL_EVERY_MS = 500;
 /** Of the tree over the audit: so many that a transaction stays short where there is a whole audit to catch up with. */
 const TILES_AT_ONCE = 64;
@@ -75,7 +75,7 @@ export class AppModule {
     const apiKeys = new ApiKeyRegistry(client, 'grants', logger);
     const database = new Database(config.database, GRANTS_SCHEMA, logger);
     const metrics = new GrantsMetrics(registry);
-    const marking = new MarkingWorker(database, config.marking.chunk, metrics, logger);
+    const marking = new MarkingWorker(database, config.marking, metrics, logger);
     const agree = () => recover({ database, client, groupId: GROUP, limits: config.marking, logger });
     const applier = new EventApplier(
       database,
@@ -118,7 +118,7 @@ export class AppModule {
         logger.info({ audit_head: head && `${head.seq}:${head.hash}` }, 'the audit was sealed');
       }
       const grown = await database.transaction((tx) => growAuditTree(tx, TILES_AT_ONCE));
-      return sealed === SEAL_CHUNK || grown === TILES_AT_ONCE;
+      return sealed >= SEAL_CHUNK || grown === TILES_AT_ONCE;
     });
     const publisher = new BatchPublisher(client);
     const completeness = new CompletenessMetrics(registry);

@@ -8,20 +8,28 @@ export const FIELDS = `a.id, extract(epoch from a.at)::text as at, a.actor, a.ac
 export const GENESIS: Buffer = Buffer.alloc(32);
 
 /**
- * Adds rows to the chain in the order of their ids, as far as they have committed. Batches do not wait for it: a row is
- * sealed moments after its transaction. Answers how many; 0 also where another process is at it.
+ * Adds rows to the chain as they have committed, of whole statements, which together have `limit` rows or just more; in the order of their
+ * ids. Batches do not wait for it: a row is sealed moments after its transaction. Answers how many; 0 also where another process is at it.
  */
 export async function sealAudit(tx: Tx, limit: number): Promise<number> {
   const [turn] = await rowsOf<{ mine: boolean }>(tx, 'select pg_try_advisory_xact_lock($1, $2) as mine', [
     ...SEAL_LOCK,
   ]);
   if (!turn!.mine) return 0;
+  const statements = await oldestStatements(tx, limit);
+  if (statements.length === 0) return 0;
   const rows = await rowsOf<AuditFields>(
     tx,
-    `select ${FIELDS} from audit_unsealed u join audit a on a.id = u.audit_id order by u.audit_id limit $1`,
-    [limit],
+    `select ${FIELDS} from audit a
+     where a.id = any(array(select unnest(ids) from audit_to_seal where first = any($1::bigint[]))) order by a.id`,
+    [statements],
   );
-  if (rows.length === 0) return 0;
+  if (rows.length > 0) await addToChain(tx, rows);
+  await forget(tx, statements, rows);
+  return rows.length;
+}
+
+async function addToChain(tx: Tx, rows: readonly AuditFields[]): Promise<void> {
   const [head] = await rowsOf<{ seq: string; hash: Buffer }>(
     tx,
     'select seq, hash from audit_chain order by seq desc limit 1',
@@ -47,8 +55,40 @@ export async function sealAudit(tx: Tx, limit: number): Promise<number> {
      on conflict (one) do update set seq = excluded.seq, hash = excluded.hash`,
     [String(seq), hash],
   );
-  await tx.query('delete from audit_unsealed where audit_id = any($1::bigint[])', [sealed.map((row) => row.id)]);
-  return rows.length;
+}
+
+/** Those that have waited longest, `limit` rows of the audit or just more. */
+async function oldestStatements(tx: Tx, limit: number): Promise<string[]> {
+  const taken = await rowsOf<{ first: string }>(
+    tx,
+    `select first from (
+       select first, sum(n) over (order by first) - n as before
+       from (select first, n from audit_to_seal where not missing order by first limit $1) as oldest
+     ) as counted where before < $1`,
+    [limit],
+  );
+  return taken.map(({ first }) => first);
+}
+
+/** Takes statements out of the queue whose rows are sealed. A row that was removed before stays in it, for whoever verifies. */
+async function forget(tx: Tx, statements: readonly string[], sealed: readonly AuditFields[]): Promise<void> {
+  const [waited] = await rowsOf<{ n: string }>(
+    tx,
+    'select sum(n) as n from audit_to_seal where first = any($1::bigint[])',
+    [statements],
+  );
+  if (Number(waited!.n) > sealed.length) {
+    await tx.query(
+      `update audit_to_seal q set missing = true, ids = gone.ids, n = cardinality(gone.ids)
+       from (
+         select first, array(select unnest(ids) except select unnest($2::bigint[])) as ids
+         from audit_to_seal where first = any($1::bigint[])
+       ) as gone
+       where q.first = gone.first and gone.ids <> '{}'`,
+      [statements, sealed.map(({ id }) => id)],
+    );
+  }
+  await tx.query('delete from audit_to_seal where first = any($1::bigint[]) and not missing', [statements]);
 }
 
 export interface ChainHead {
@@ -73,6 +113,7 @@ export async function readHead(tx: Tx): Promise<ChainHead | undefined> {
 
 const PAGE = 5_000;
 const MOST_PROBLEMS = 100;
+const WAITING = `waiting as materialized (select unnest(ids) as id from audit_to_seal)`;
 
 /**
  * Walks the chain and compares every row with it. That the end was cut off is seen by the head, a row that only grows;
@@ -111,21 +152,21 @@ export async function verifyAudit(tx: Tx, expected?: ChainHead): Promise<ChainRe
   if (!sawExpected) problems.push(`the chain does not hold the expected head ${expected!.seq}:${expected!.hash}`);
   const loose = await rowsOf<{ id: string }>(
     tx,
-    `select a.id from audit a
+    `with ${WAITING} select a.id from audit a
      where not exists (select 1 from audit_chain c where c.audit_id = a.id)
-       and not exists (select 1 from audit_unsealed u where u.audit_id = a.id)
+       and not exists (select 1 from waiting w where w.id = a.id)
      order by a.id limit $1`,
     [MOST_PROBLEMS],
   );
   for (const { id } of loose) problems.push(`audit row ${id} is neither in the chain nor waiting for it`);
   const gone = await rowsOf<{ audit_id: string }>(
     tx,
-    `select u.audit_id from audit_unsealed u where not exists (select 1 from audit a where a.id = u.audit_id)
-     order by u.audit_id limit $1`,
+    `with ${WAITING} select w.id as audit_id from waiting w where not exists (select 1 from audit a where a.id = w.id)
+     order by w.id limit $1`,
     [MOST_PROBLEMS],
   );
   for (const row of gone) problems.push(`audit row ${row.audit_id} was removed before it was sealed`);
-  const [unsealed] = await rowsOf<{ n: string }>(tx, 'select count(*) as n from audit_unsealed');
+  const [unsealed] = await rowsOf<{ n: string }>(tx, 'select coalesce(sum(n), 0) as n from audit_to_seal');
   return {
     checked,
     head: seq === 0n ? undefined : { seq: String(seq), hash: hash.toString('hex') },

@@ -27,6 +27,8 @@ export const grantsConfig = z
     MARK_INLINE: z.coerce.number().int().positive().default(5_000),
     /** Grants that a job marks in one transaction. */
     MARK_CHUNK: z.coerce.number().int().positive().default(5_000),
+    /** Connections to the database over which a job marks its grants. */
+    MARK_CONNECTIONS: z.coerce.number().int().positive().max(8).default(2),
     /** More people than this shut out by events within the window: the marks wait for a person. 0: there is no guard. */
     GUARD_MAX_USERS: z.coerce.number().pipe(guardLimits.shape.max_users.unwrap()).default(1_000),
     /** The same, as a share of the users that are known; from 50 of them on. */
@@ -66,7 +68,7 @@ export const grantsConfig = z
     apiKeys: env.RESCIND_API_KEYS,
     heartbeatIntervalMs: env.HEARTBEAT_INTERVAL_MS,
     batchRecords: env.BATCH_RECORDS,
-    marking: { inline: env.MARK_INLINE, chunk: env.MARK_CHUNK },
+    marking: { inline: env.MARK_INLINE, chunk: env.MARK_CHUNK, connections: env.MARK_CONNECTIONS },
     guard: {
       maxUsers: env.GUARD_MAX_USERS,
       maxShare: env.GUARD_MAX_SHARE,

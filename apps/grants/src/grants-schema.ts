@@ -9,6 +9,8 @@ import { AddReceipts1796169600000 } from './migrations/1796169600000-add-receipt
 import { AddMassMarking1796083200000 } from './migrations/1796083200000-add-mass-marking.js';
 import { IndexLists1796169800000 } from './migrations/1796169800000-index-lists.js';
 import { IndexOrganizations1797292800000 } from './migrations/1797292800000-index-organizations.js';
+import { CountAnOrganizationAsOne1797033610000 } from './migrations/1797033610000-count-an-organization-as-one.js';
+import { QueueStatementsForTheSeal1797033600000 } from './migrations/1797033600000-queue-statements-for-the-seal.js';
 import { AddGuard1795737600001 } from './migrations/1795737600001-add-guard.js';
 
 /** The number of grants in the two-number keys of advisory locks. */
@@ -27,6 +29,8 @@ export const GRANTS_SCHEMA: DatabaseSchema = {
     AddReceipts1796169600000,
     AddMassMarking1796083200000,
     IndexLists1796169800000,
+    QueueStatementsForTheSeal1797033600000,
+    CountAnOrganizationAsOne1797033610000,
     IndexOrganizations1797292800000,
   ],
   migrationLock: [LOCK_SPACE, 1],

@@ -1,6 +1,6 @@
 import type { Moment } from '#contracts/moment.js';
 import type { ScopeKey } from '#revocation/scope.js';
-import type { ShutOut, Span } from './domain/guard.js';
+import type { GuardClosing, ShutOut, Span } from './domain/guard.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** One at a time counts the people of one provider, or decides about them, until the transaction ends. */
@@ -8,8 +8,15 @@ export async function lockGuardOf(tx: Tx, providerId: string): Promise<void> {
   await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`rescind/guard/${providerId}`]);
 }
 
-/** Keeps who was shut out; an organization stands for its members, counted no further than `mostMembers`. */
-export async function insertGuardClosings(tx: Tx, closings: readonly ShutOut[], mostMembers: number): Promise<void> {
+/**
+ * Keeps who was shut out. An organization stands for its members: each of them by name, as the same person may be shut out in
+ * another way as well; where they alone are more than `allowed`, it is enough to know how many, and no further than `mostMembers`.
+ */
+export async function insertGuardClosings(
+  tx: Tx,
+  closings: readonly ShutOut[],
+  { allowed, mostMembers }: { allowed: number; mostMembers: number },
+): Promise<void> {
   const people = closings.filter(({ userId }) => userId !== undefined);
   const organizations = closings.filter(({ userId }) => userId === undefined);
   const ids = (group: readonly ShutOut[], whom: (closing: ShutOut) => unknown): unknown[] =>
@@ -31,18 +38,24 @@ export async function insertGuardClosings(tx: Tx, closings: readonly ShutOut[], 
   }
   if (organizations.length > 0) {
     await tx.query(
-      `insert into guard_closings (provider_id, scope_key, user_id, occurred_at, source_event_id)
-       select c.provider_id, c.scope_key, m.user_id, c.occurred_at, c.source_event_id
-       from unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
-         as c (provider_id, scope_key, organization_id, occurred_at, source_event_id)
-       cross join lateral (
-         select user_id from memberships m
-         where m.organization_id = c.organization_id and m.provider_id = c.provider_id
-           and m.status not in ('deleted', 'inactive')
-         limit ${Math.trunc(mostMembers)}
-       ) m
+      `with closed as (
+         select c.*, members.ids from unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
+           as c (provider_id, scope_key, organization_id, occurred_at, source_event_id)
+         cross join lateral (select array(
+           select user_id from memberships m
+           where m.organization_id = c.organization_id and m.provider_id = c.provider_id
+             and m.status not in ('deleted', 'inactive')
+           limit $6
+         ) as ids) members
+       )
+       insert into guard_closings (provider_id, scope_key, user_id, occurred_at, source_event_id, people)
+       select provider_id, scope_key, '', occurred_at, source_event_id, cardinality(ids)
+       from closed where cardinality(ids) > $7
+       union all
+       select provider_id, scope_key, unnest(ids), occurred_at, source_event_id, 1
+       from closed where cardinality(ids) <= $7
        on conflict do nothing`,
-      ids(organizations, ({ organizationId }) => organizationId),
+      [...ids(organizations, ({ organizationId }) => organizationId), mostMembers, allowed],
     );
   }
 }
@@ -53,16 +66,16 @@ export async function readGuardClosings(
   providerId: string,
   spans: readonly Span[],
   tripId: string | undefined,
-): Promise<{ userId: string; occurredAt: Moment }[]> {
-  const rows = await rowsOf<{ user_id: string; occurred_at: number }>(
+): Promise<GuardClosing[]> {
+  const rows = await rowsOf<{ user_id: string; occurred_at: number; people: number }>(
     tx,
-    `select c.user_id, c.occurred_at from unnest($2::float8[], $3::float8[]) as span (starts, ends)
+    `select c.user_id, c.occurred_at, c.people from unnest($2::float8[], $3::float8[]) as span (starts, ends)
      join guard_closings c on c.provider_id = $1 and c.occurred_at between span.starts and span.ends
      where c.trip_id is null or c.trip_id = $4
      order by c.occurred_at`,
     [providerId, ...spanColumns(spans), tripId ?? null],
   );
-  return rows.map((row) => ({ userId: row.user_id, occurredAt: row.occurred_at }));
+  return rows.map((row) => ({ userId: row.user_id || undefined, occurredAt: row.occurred_at, people: row.people }));
 }
 
 /** Gives closings of some stretches of time to a trip; answers their scopes. */
@@ -170,7 +183,8 @@ export function readTrips(
        order by id desc limit $5
      ) t
      cross join lateral (
-       select count(distinct c.user_id)::int as users, count(distinct c.scope_key)::int as scopes,
+       select (count(distinct c.user_id) filter (where c.user_id <> '')
+           + coalesce(sum(c.people) filter (where c.user_id = ''), 0))::int as users, count(distinct c.scope_key)::int as scopes,
          (count(distinct c.scope_key) filter (where s.closed_at = 'infinity'))::int as tombstones,
          (count(distinct c.scope_key) filter (where c.undone = 'reopened'))::int as reopened
        from guard_closings c join scopes s using (scope_key) where c.trip_id = t.id

@@ -62,15 +62,15 @@ async function holdBurst(
   held: Held,
 ): Promise<void> {
   await lockGuardOf(tx, providerId);
-  await insertGuardClosings(tx, closings, guard.maxUsers + 1);
-  const paused = await readPausedTrip(tx, providerId);
   const near = neighbourhoods(
     closings.map(({ occurredAt }) => occurredAt),
     guard.windowMs,
   );
-  const counted = await readGuardClosings(tx, providerId, near, paused);
   const knownUsers = await countKnownUsers(tx, providerId, near[0]!.from, knownThatMatter(guard));
   const allowed = allowedUsers(guard, knownUsers);
+  await insertGuardClosings(tx, closings, { allowed, mostMembers: guard.maxUsers + 1 });
+  const paused = await readPausedTrip(tx, providerId);
+  const counted = await readGuardClosings(tx, providerId, near, paused);
   const found = bursts(counted, guard.windowMs, allowed);
   if (found.length === 0) return;
   let tripId = paused;

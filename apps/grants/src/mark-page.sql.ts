@@ -55,8 +55,8 @@ export async function markPage(
     `with others as materialized (
        select g.id from grants g
        where g.id = any($1::text[]) and exists (
-         select 1 from scopes s
-         where s.scope_key = any(array[${KEYS_OF_ROW.join(', ')}]) and s.scope_key <> $2 and s.closed_at > '-infinity'
+         select 1 from scope_closings c -- every closing is there, so a scope without any was never closed
+         where c.scope_key = any(array[${KEYS_OF_ROW.join(', ')}]) and c.scope_key <> $2
          offset 0 -- asked of each grant, by the key: statistics may not know yet how many scopes are closed
        )
      ), marked as (

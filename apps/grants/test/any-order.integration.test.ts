@@ -40,7 +40,7 @@ async function rowsAfter(batches: readonly RawEvent[][], inline = 5_000) {
       inline,
     );
     // So that a page ends in the middle of them.
-    while ((await own.database.transaction((tx) => markNextChunk(tx, 7))) !== undefined);
+    while ((await markNextChunk(own.database, { chunk: 7, connections: 2 })) !== undefined);
   }
   return readRows(providerId);
 }

@@ -7,7 +7,19 @@ import { applyBatch } from '../src/apply-batch.js';
 import { changeScopes } from '../src/change-scopes.js';
 import { markNextChunk } from '../src/marking-worker.js';
 import { readProgress } from '../src/outbox.sql.js';
-import { all, apply, AT, event, grantedAt, newProvider, NO_RULE, ownDatabase, rawRecord, recordOf } from './support.js';
+import {
+  all,
+  apply,
+  crashing,
+  AT,
+  event,
+  grantedAt,
+  newProvider,
+  NO_RULE,
+  ownDatabase,
+  rawRecord,
+  recordOf,
+} from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;
 beforeAll(async () => {
@@ -249,17 +261,12 @@ test('a mass change is closed at once and marked by a job, from where the last c
   const announced = (await outbox()).filter(({ topic }) => topic === TOPICS.revocations);
   expect(announced.map(({ data }) => data.revoked_grant_ids)).toEqual([undefined, [small]]);
 
-  await own.database.transaction((tx) => markNextChunk(tx, 100));
+  await markNextChunk(own.database, { chunk: 50, connections: 2 });
   expect(await marked()).toBe(101);
   // A chunk that breaks is done again by whoever comes next.
-  await expect(
-    own.database.transaction(async (tx) => {
-      await markNextChunk(tx, 100);
-      throw new Error('crash');
-    }),
-  ).rejects.toThrow('crash');
+  await expect(markNextChunk(crashing(own.database, 1), { chunk: 100, connections: 1 })).rejects.toThrow('crash');
   expect(await marked()).toBe(101);
-  while ((await own.database.transaction((tx) => markNextChunk(tx, 100))) !== undefined);
+  while ((await markNextChunk(own.database, { chunk: 30, connections: 3 })) !== undefined);
   expect(await marked()).toBe(251);
   expect(await all(own.database, 'select 1 from marking_jobs')).toEqual([]);
 });

@@ -57,6 +57,19 @@ test.each([
   expect((await verify()).problems.join('\n')).toMatch(problem);
 });
 
+test('a row that was removed before it was sealed is found, now and ever after; the others are sealed', async () => {
+  const providerId = newProvider();
+  const gone = [0, 1].map((user) => recordOf(event('user.deleted', user, { id: `user_${user}` }), providerId));
+  await apply(own.database, gone); // two rows of one statement
+  await apply(own.database, [recordOf(event('user.deleted', 2, { id: 'user_2' }), providerId)]);
+  await tamper('delete from audit where id in (12, 13)');
+  const removed = ['audit row 12 was removed before it was sealed', 'audit row 13 was removed before it was sealed'];
+  expect((await verify()).problems).toEqual(removed);
+  await seal();
+  await seal();
+  expect(await verify()).toMatchObject({ checked: 11, unsealed: 2, problems: removed });
+});
+
 test('where the head was cut back as well, one that was written down elsewhere finds it', async () => {
   const { head } = await verify();
   await tamper(`with a as (delete from audit where id > 8) delete from audit_chain where seq > 8;

@@ -61,7 +61,7 @@ const published = async (topic: Topic, providerId: string) => {
     .filter((data) => data['provider_id'] === providerId);
 };
 const work = async (): Promise<void> => {
-  while ((await own.database.transaction((tx) => markNextChunk(tx, 100))) !== undefined);
+  while ((await markNextChunk(own.database, { chunk: 100, connections: 2 })) !== undefined);
 };
 const undo = async (): Promise<void> => {
   while ((await own.database.transaction((tx) => reopenNextChunk(tx, 2, LIMITS))) > 0);
@@ -184,6 +184,46 @@ test('a deleted organization counts as its members, and its grants wait', async 
   await work();
   expect(await trips(providerId)).toMatchObject([{ users: 4, scopes: 1, tombstones: 1, grants_waiting: 5 }]);
   for (let index = 0; index < 5; index++) expect(await allowed(providerId, index)).toBe(false);
+});
+
+test('an organization that trips the guard by itself is one row; whoever leaves in its window belongs to it', async () => {
+  const providerId = newProvider();
+  await grantsOf(providerId, 9);
+  const joined = Array.from({ length: 8 }, (_, index) =>
+    event('organization_membership.created', -600, {
+      user_id: user(index),
+      organization_id: 'org_a',
+      status: 'active',
+    }),
+  );
+  await apply(providerId, joined);
+  await apply(providerId, [event('organization.deleted', 1, { id: 'org_a' })]);
+  // Counted no further than it takes.
+  expect(await trips(providerId)).toMatchObject([{ users: 4, scopes: 1, tombstones: 1 }]);
+  const rows = await all(own.database, 'select user_id, people from guard_closings where provider_id = $1', [
+    providerId,
+  ]);
+  expect(rows).toEqual([{ user_id: '', people: 4 }]);
+  expect(await apply(providerId, [deleted(8, 30)])).toMatchObject({ held: 1 });
+  expect(await apply(providerId, [event('session.revoked', 31, { id: 'session_x', user_id: user(7) })])).toMatchObject({ held: 0 }); // prettier-ignore
+  expect(await trips(providerId)).toMatchObject([{ users: 5, scopes: 2 }]);
+});
+
+test('of an organization that does not, each member counts once, in whichever way they leave', async () => {
+  const providerId = newProvider();
+  await grantsOf(providerId, 8);
+  const joined = [0, 1].map((index) =>
+    event('organization_membership.created', -600, {
+      user_id: user(index),
+      organization_id: 'org_a',
+      status: 'active',
+    }),
+  );
+  await apply(providerId, joined);
+  const gone = [event('organization.deleted', 1, { id: 'org_a' }), deleted(0, 2), deleted(1, 3), deleted(2, 4)];
+  expect(await apply(providerId, gone)).toMatchObject({ held: 0, tripped: [] });
+  expect(await apply(providerId, [deleted(3, 5)])).toMatchObject({ tripped: [{}] });
+  expect(await trips(providerId)).toMatchObject([{ users: 4, scopes: 5 }]);
 });
 
 test('confirmed: the marks are written, and what comes after is counted anew', async () => {

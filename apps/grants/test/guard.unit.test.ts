@@ -28,7 +28,8 @@ test.each([
   expect(allowedUsers(INSTALLATION, Math.min(known, knownThatMatter(INSTALLATION)))).toBe(allowed);
 });
 
-const at = (userId: string, occurredAt: number) => ({ userId, occurredAt });
+const at = (userId: string, occurredAt: number) => ({ userId, occurredAt, people: 1 });
+const members = (people: number, occurredAt: number) => ({ userId: undefined, occurredAt, people });
 
 test.each([
   ['nobody', [], 1, []],
@@ -38,6 +39,8 @@ test.each([
   ['a window ends before its length', [at('a', 0), at('b', 5), at('c', 10)], 2, []],
   ['at the very same moment', [at('a', 5), at('b', 5), at('c', 5)], 2, [{ from: 5, to: 5 }]],
   ['two bursts', [at('a', 0), at('b', 1), at('c', 50), at('d', 51)], 1, [{ from: 0, to: 1 }, { from: 50, to: 51 }]], // prettier-ignore
+  ['an organization', [members(3, 5)], 2, [{ from: 5, to: 5 }]],
+  ['beside it, and too late', [at('a', 0), members(3, 5), at('b', 14), at('c', 15)], 2, [{ from: 0, to: 14 }]],
   ['windows that overlap', [at('a', 0), at('b', 6), at('c', 12)], 1, [{ from: 0, to: 12 }]],
 ])('bursts: %s', (_, closings, allowed, expected) => {
   expect(bursts(closings, 10, allowed)).toEqual(expected);
@@ -45,7 +48,14 @@ test.each([
 
 test('a moment is in a burst just where one of the windows around it says so', () => {
   const closings = fc
-    .array(fc.record({ userId: fc.constantFrom('a', 'b', 'c', 'd', 'e'), occurredAt: fc.nat(60) }), { maxLength: 25 })
+    .array(
+      fc.record({
+        userId: fc.constantFrom('a', 'b', 'c', 'd', 'e', undefined),
+        occurredAt: fc.nat(60),
+        people: fc.constant(1),
+      }),
+      { maxLength: 25 },
+    )
     .map((found) => found.sort((a, b) => a.occurredAt - b.occurredAt));
   fc.assert(
     fc.property(closings, fc.nat(4), (found, allowed) => {
@@ -54,8 +64,9 @@ test('a moment is in a burst just where one of the windows around it says so', (
         const ends = found.map((one) => one.occurredAt).filter((end) => end >= occurredAt && end < occurredAt + 10);
         const isOver = ends.some(
           (end) =>
-            new Set(found.filter((one) => one.occurredAt > end - 10 && one.occurredAt <= end).map((one) => one.userId))
-              .size > allowed,
+            new Set(
+              found.filter((one) => one.occurredAt > end - 10 && one.occurredAt <= end).map((one) => one.userId ?? one), // who has no name is nobody else
+            ).size > allowed,
         );
         expect(spans.some(({ from, to }) => from <= occurredAt && occurredAt <= to)).toBe(isOver);
       }

@@ -7,7 +7,7 @@ import { grantOfRow, type GrantRow } from '../src/grants.sql.js';
 import { enqueueMarking } from '../src/marking-jobs.sql.js';
 import { markNextChunk } from '../src/marking-worker.js';
 import { readScopes } from '../src/scopes.sql.js';
-import { all, apply, AT, event, newProvider, ownDatabase, recordOf } from './support.js';
+import { all, apply, AT, crashing, event, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;
 beforeAll(async () => {
@@ -17,10 +17,11 @@ afterAll(() => own.drop());
 
 const GRANTS = 400;
 const organization = (providerId: string): Scope => ({ kind: 'organization', providerId, organizationId: 'org_big' });
-const work = async (chunk = 90): Promise<number> => {
+const SIZE = { chunk: 60, connections: 3 };
+const work = async (): Promise<number> => {
   let marked = 0;
   for (let more: number | undefined = 0; more !== undefined; marked += more ?? 0) {
-    more = await own.database.transaction((tx) => markNextChunk(tx, chunk));
+    more = await markNextChunk(own.database, SIZE);
   }
   return marked;
 };
@@ -152,4 +153,46 @@ test('what somebody else closes while a page waits for its grants is not overloo
   await Promise.all([other, working]);
   const rows = await expectRuled(providerId);
   expect(rows.filter(({ reason }) => reason === 'user_deprovisioned')).toHaveLength(GRANTS / 40);
+});
+
+test.each([
+  ['the one that has the job', 1],
+  ['one behind it', 2],
+  ['the last', 3],
+])(
+  'of three connections %s ends before it commits: no page is left out, and nothing is said twice',
+  async (_, which) => {
+    const providerId = newProvider();
+    await manyGrants(providerId);
+    const gone = event('organization.deleted', 500, { id: 'org_big' });
+    await apply(own.database, [recordOf(gone, providerId)], undefined, 100);
+    await expect(markNextChunk(crashing(own.database, which, which), SIZE)).rejects.toThrow('crash');
+    await work();
+    expect(await expectRuled(providerId)).toHaveLength(GRANTS);
+    const audited = await all(own.database, `select 1 from audit where provider_id = $1 and action = 'grant.revoked'`, [
+      providerId,
+    ]);
+    expect(audited).toHaveLength(GRANTS);
+  },
+);
+
+test('several workers at the scopes of several providers, while these are closed once more', async () => {
+  const providers = [newProvider(), newProvider()];
+  const scopes = providers.map(organization);
+  for (const providerId of providers) {
+    await manyGrants(providerId);
+    const gone = event('organization.deleted', 500, { id: 'org_big' });
+    await apply(own.database, [recordOf(gone, providerId)], undefined, 100);
+  }
+  const again = async (): Promise<void> => {
+    for (let round = 0; round < 5; round++) await own.database.transaction((tx) => enqueueMarking(tx, scopes));
+  };
+  await Promise.all([work(), work(), again()]);
+  await work();
+  for (const providerId of providers) {
+    const rows = await expectRuled(providerId);
+    expect(rows.filter(({ reason }) => reason === 'organization_deleted')).toHaveLength(GRANTS);
+  }
+  while ((await own.database.transaction((tx) => sealAudit(tx, 1_000))) > 0);
+  expect(await own.database.read((tx) => verifyAudit(tx))).toMatchObject({ problems: [], unsealed: 0 });
 });

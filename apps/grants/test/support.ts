@@ -63,6 +63,21 @@ async function administer(url: string, statement: string): Promise<void> {
   }
 }
 
+/** Whose transactions from the `first` one on (they are counted as they begin) do all their work, and end before they commit. */
+export function crashing(database: Database, first: number, last = Infinity): Pick<Database, 'transaction'> {
+  let begun = 0;
+  return {
+    transaction: (work) => {
+      const which = ++begun;
+      return database.transaction(async (tx) => {
+        const done = await work(tx);
+        if (which >= first && which <= last) throw new Error('crash');
+        return done;
+      });
+    },
+  };
+}
+
 let providers = 0;
 /** Nothing of one provider touches another one, so each case of a test has its own. */
 export const newProvider = (): string => `idp_${++providers}_${randomBytes(3).toString('hex')}`;

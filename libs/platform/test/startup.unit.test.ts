@@ -11,6 +11,8 @@ test('a stop waits for the step that is under way, and no other one begins', asy
   });
   startup.stop();
   const ended = startup.ended(60_000).then(() => done.push('closed'));
+  await new Promise(setImmediate);
+  expect(done).toEqual([]);
   opened.resolve();
   await ended;
   expect(done).toEqual(['opened', 'closed']);

@@ -76,30 +76,39 @@ export function neighbourhoods(times: readonly Moment[], windowMs: number): Span
   return merged([...times].sort((a, b) => a - b).map((at) => ({ from: at - windowMs, to: at + windowMs })));
 }
 
+/** Who was shut out at a moment: somebody, or so many people of an organization who are more than are allowed by themselves. */
+export interface GuardClosing {
+  userId: string | undefined;
+  people: number;
+  occurredAt: Moment;
+}
+
 /**
  * The stretches of time of which each moment lies in a window that shut out more than `allowed` different people. By the
  * events' own times, so neither the order of arrival nor a replay matters.
  * @param closings sorted by time
  */
-export function bursts(
-  closings: readonly { userId: string; occurredAt: Moment }[],
-  windowMs: number,
-  allowed: number,
-): Span[] {
+export function bursts(closings: readonly GuardClosing[], windowMs: number, allowed: number): Span[] {
   const found: Span[] = [];
   const inWindow = new Map<string, number>();
-  let first = 0;
-  for (const [index, { userId, occurredAt }] of closings.entries()) {
-    inWindow.set(userId, (inWindow.get(userId) ?? 0) + 1);
-    for (; closings[first]!.occurredAt <= occurredAt - windowMs; first++) {
-      const gone = closings[first]!.userId;
-      const left = inWindow.get(gone)! - 1;
-      if (left === 0) inWindow.delete(gone);
-      else inWindow.set(gone, left);
+  let unnamed = 0;
+  const count = ({ userId, people }: GuardClosing, by: 1 | -1): void => {
+    if (userId === undefined) unnamed += by * people;
+    else {
+      const times = (inWindow.get(userId) ?? 0) + by;
+      if (times === 0) inWindow.delete(userId);
+      else inWindow.set(userId, times);
     }
+  };
+  let first = 0;
+  for (const [index, closing] of closings.entries()) {
+    const { occurredAt } = closing;
+    count(closing, 1);
+    for (; closings[first]!.occurredAt <= occurredAt - windowMs; first++) count(closings[first]!, -1);
     // Whoever comes next at the same moment belongs to the same windows.
     const isLastOfMoment = closings[index + 1]?.occurredAt !== occurredAt;
-    if (isLastOfMoment && inWindow.size > allowed) found.push({ from: closings[first]!.occurredAt, to: occurredAt });
+    if (isLastOfMoment && inWindow.size + unnamed > allowed)
+      found.push({ from: closings[first]!.occurredAt, to: occurredAt });
   }
   return merged(found);
 }
