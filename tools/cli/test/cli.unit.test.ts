@@ -222,7 +222,12 @@ describe('doctor', () => {
       'warning',
       /kafka-ca ends at 2026-12-14/,
     ],
-    ['one that ends at once', service({ certificates: { 'postgres-server': NOW + 2 * DAY } }), 'problem', /postgres-server ends at/],
+    [
+      'one that ends at once',
+      service({ certificates: { 'postgres-server': NOW + 2 * DAY } }),
+      'problem',
+      /postgres-server ends at/,
+    ],
     ['no canary', facts({ canary: { status: 'not_configured', last: null } }), 'warning', /not configured/],
     ['a canary that was not refused', facts({ canary: failing }), 'problem', /not refused: within 30 s/],
     [
