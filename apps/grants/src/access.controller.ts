@@ -1,6 +1,5 @@
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import { z } from 'zod';
-import { REASON_CODES } from '#contracts/revocation.js';
 import { Permits } from '#platform/api-key.guard.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
@@ -15,12 +14,6 @@ export const accessQuestion = z.strictObject({
   session_id: id.optional(),
   resource: plainText(500),
   scope: plainText(200),
-});
-
-export const accessAnswer = z.object({
-  allowed: z.boolean(),
-  reason: z.enum([...REASON_CODES, 'no_grant', 'expired', 'grant_revoked']).optional(),
-  grant_id: z.string().optional(),
 });
 
 @Permits('auditor', 'verify', 'grants:write')

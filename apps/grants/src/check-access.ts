@@ -1,13 +1,18 @@
-import type { z } from 'zod';
+import { z } from 'zod';
+import { REASON_CODES } from '#contracts/revocation.js';
 import { judge } from '#revocation/judge.js';
 import { type Holder, scopesOf } from '#revocation/scope.js';
-import type { accessAnswer } from './access.controller.js';
 import { isReasonCode } from './domain/fold.js';
 import { standingOf } from './grant-view.js';
 import { clock, type GrantRow, grantOfRow } from './grants.sql.js';
 import { readScopes } from './scopes.sql.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 
+export const accessAnswer = z.object({
+  allowed: z.boolean(),
+  reason: z.enum([...REASON_CODES, 'no_grant', 'expired', 'grant_revoked']).optional(),
+  grant_id: z.string().optional(),
+});
 export type AccessAnswer = z.infer<typeof accessAnswer>;
 
 export interface AccessQuestion extends Holder {

@@ -10,10 +10,10 @@ import { Permits } from '#platform/api-key.guard.js';
 import { Caller } from '#platform/caller.js';
 import { createGrant, once } from './create-grant.js';
 import { Database } from '#platform/database.js';
-import { type GrantView, grantStatus, standingOf, viewOf } from './grant-view.js';
+import { type GrantView, standingOf, viewOf } from './grant-view.js';
 import { clock, type Grant, readGrant, revokeByHand } from './grants.sql.js';
-import { listGrants } from './list-grants.js';
-import { type Page, pageQuery } from './paging.js';
+import { grantQuery, listGrants } from './list-grants.js';
+import type { Page } from './paging.js';
 import { readScopes } from './scopes.sql.js';
 import { id, plainText, providerOf } from './selectors.js';
 import type { Tx } from '#platform/sql.js';
@@ -33,16 +33,6 @@ export const newGrant = z.strictObject({
   expires_at: time.optional(),
 });
 export const idempotencyKey = plainText(255).optional();
-
-export const grantQuery = z.object({
-  provider_id: id.optional(),
-  user_id: id.optional(),
-  organization_id: id.optional(),
-  session_id: id.optional(),
-  resource: plainText(500).optional(),
-  status: grantStatus.optional(),
-  ...pageQuery,
-});
 
 export const handRevocation = z.strictObject({ reason: plainText(200).default('revoked_by_hand') });
 

@@ -1,12 +1,22 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { Problem } from '#platform/problem.js';
 import { scopesOf } from '#revocation/scope.js';
-import { type GrantView, standingOf, viewOf } from './grant-view.js';
-import type { grantQuery } from './grants.controller.js';
+import { grantStatus, type GrantView, standingOf, viewOf } from './grant-view.js';
 import { clock, type Grant, type GrantRow, grantOfRow } from './grants.sql.js';
-import { encodeCursor, type Page } from './paging.js';
+import { encodeCursor, type Page, pageQuery } from './paging.js';
 import { readScopes } from './scopes.sql.js';
+import { id, plainText } from './selectors.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
+
+export const grantQuery = z.object({
+  provider_id: id.optional(),
+  user_id: id.optional(),
+  organization_id: id.optional(),
+  session_id: id.optional(),
+  resource: plainText(500).optional(),
+  status: grantStatus.optional(),
+  ...pageQuery,
+});
 
 type GrantQuery = z.output<typeof grantQuery>;
 

@@ -2,9 +2,12 @@ import { createLocalJWKSet, errors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { checked } from '#contracts/checked.js';
 import { Database } from '#platform/database.js';
-import type { ReceiverScope } from './receiver.guard.js';
 import { readReceiver, type ReceiverRow } from './receivers.sql.js';
 import { Signing } from './signing.js';
+
+/** What a receiver may do with its streams (CAEP Interoperability Profile 1.0, section 2.7.2). */
+export const RECEIVER_SCOPES = ['ssf.read', 'ssf.manage'] as const;
+export type ReceiverScope = (typeof RECEIVER_SCOPES)[number];
 
 /** Short-lived, as the CAEP Interoperability Profile asks for (section 2.7.1): at most an hour. */
 export const TOKEN_SECONDS = 900;

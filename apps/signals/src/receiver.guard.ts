@@ -3,13 +3,9 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { bearerToken, sha256 } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
-import { AccessTokens } from './access-tokens.js';
+import { AccessTokens, RECEIVER_SCOPES, type ReceiverScope } from './access-tokens.js';
 import { Database } from '#platform/database.js';
 import { readReceiverOf, type ReceiverRow } from './receivers.sql.js';
-
-/** What a receiver may do with its streams (CAEP Interoperability Profile 1.0, section 2.7.2). */
-export const RECEIVER_SCOPES = ['ssf.read', 'ssf.manage'] as const;
-export type ReceiverScope = (typeof RECEIVER_SCOPES)[number];
 
 const NEEDS = Symbol('needs a scope');
 export const Needs = (scope: ReceiverScope): MethodDecorator & ClassDecorator => SetMetadata(NEEDS, scope);

@@ -2,8 +2,7 @@ import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Public, sha256 } from '#platform/api-key.guard.js';
 import { Database } from '#platform/database.js';
-import { AccessTokens, TOKEN_SECONDS } from './access-tokens.js';
-import { RECEIVER_SCOPES, type ReceiverScope } from './receiver.guard.js';
+import { AccessTokens, RECEIVER_SCOPES, type ReceiverScope, TOKEN_SECONDS } from './access-tokens.js';
 import { readReceiverOf, type ReceiverRow } from './receivers.sql.js';
 
 /** The client credentials grant (RFC 6749, section 4.4): the id of a receiver and its key, for a token of some minutes. */

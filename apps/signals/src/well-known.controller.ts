@@ -2,7 +2,7 @@ import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import { Public } from '#platform/api-key.guard.js';
 import { CONFIG, type SignalsConfig } from './config.js';
-import { RECEIVER_SCOPES } from './receiver.guard.js';
+import { RECEIVER_SCOPES } from './access-tokens.js';
 import { Signing } from './signing.js';
 import { POLL, PUSH } from './ssf-views.js';
 

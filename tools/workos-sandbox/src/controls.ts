@@ -13,7 +13,7 @@ import {
   deleteUser,
   revokeSession,
 } from './directory.js';
-import { checked } from './sandbox.js';
+import { checked } from './requests.js';
 import { emit, type World } from './world.js';
 
 const outage = z.enum(['none', 'error', 'hang', 'reset']);

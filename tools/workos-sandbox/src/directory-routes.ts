@@ -19,7 +19,7 @@ import {
   updateOrganization,
   updateUser,
 } from './directory.js';
-import { checked, listAnswer, pageOf } from './sandbox.js';
+import { checked, listAnswer, pageOf } from './requests.js';
 import type { World } from './world.js';
 
 const byId = z.object({ id: z.string() });

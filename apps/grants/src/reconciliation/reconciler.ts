@@ -23,17 +23,8 @@ import {
   type Run,
 } from './reconciliation.sql.js';
 import { LookAhead } from './look-ahead.js';
-import { requestDueRuns } from './requests.js';
+import { type ReconciliationSettings, requestDueRuns } from './requests.js';
 import { counted, type Step, takeStep } from './steps.js';
-
-export interface ReconciliationSettings {
-  /** Of WorkOS's API, at most: applications use the same key, and the same limit. */
-  requestsPerSecond: number;
-  /** Each provider is compared so often, ms; 0: only on demand. */
-  everyMs: number;
-  /** Whether what the schedule finds is repaired as well. */
-  repairs: boolean;
-}
 
 export interface ReconcilerParts {
   database: Database;

@@ -2,8 +2,16 @@ import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import { appendAudit } from '../audit.sql.js';
 import { ulid } from '../ulid.js';
-import type { ReconciliationSettings } from './reconciler.js';
 import { insertRun, type RunRow } from './reconciliation.sql.js';
+
+export interface ReconciliationSettings {
+  /** Of WorkOS's API, at most: applications use the same key, and the same limit. */
+  requestsPerSecond: number;
+  /** Each provider is compared so often, ms; 0: only on demand. */
+  everyMs: number;
+  /** Whether what the schedule finds is repaired as well. */
+  repairs: boolean;
+}
 
 /** However small the directory is. */
 const LEAST_CLOSINGS = 50;
