@@ -1,9 +1,10 @@
 // Compiles every TypeScript file of the services, libraries, tools and benches into dist/, in about a second, and the console.
 // Types are checked by `npm run typecheck`; `npx nest build <app>` compiles one app with both.
 import { transformFile } from '@swc/core';
-import { glob, mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { buildConsole } from './build-console.mjs';
+import { filesUnder } from './files.mjs';
 import { swcOptions } from './swc-options.mjs';
 
 const root = join(import.meta.dirname, '..');
@@ -12,16 +13,28 @@ const isCurrent = async (source, output) => {
   return to !== undefined && to.mtimeMs === from.mtimeMs;
 };
 
+const FOLDERS = ['apps', 'libs', 'tools', 'bench', 'test'];
 const current = new Set();
-for await (const file of glob(['{apps,libs,tools,bench,test}/**/*.ts'], {
-  cwd: root,
-  exclude: ['**/node_modules', 'apps/console'],
-})) {
-  if (file.endsWith('.d.ts') || file.endsWith('.test.ts')) continue;
-  const source = join(root, file);
-  const output = join(root, 'dist', file.replace(/\.ts$/, '.js'));
-  current.add(output);
-  if (await isCurrent(source, output)) continue;
+for (const folder of FOLDERS) {
+  for await (const source of filesUnder(join(root, folder))) {
+    if (!source.endsWith('.ts') || /\.(d|test)\.ts$/.test(source) || source.startsWith(join(root, 'apps/console')))
+      continue;
+    const output = join(root, 'dist', relative(root, source).replace(/\.ts$/, '.js'));
+    current.add(output);
+    await compile(source, output);
+  }
+}
+// What has no source any more must not be started from dist.
+for (const folder of FOLDERS) {
+  for await (const file of filesUnder(join(root, 'dist', folder))) {
+    if (!file.endsWith('.js') || file.startsWith(join(root, 'dist/apps/console'))) continue;
+    if (!current.has(file)) await rm(file);
+  }
+}
+await buildConsole();
+
+async function compile(source, output) {
+  if (await isCurrent(source, output)) return;
   const { code, map } = await transformFile(source, { ...swcOptions, sourceMaps: true, filename: source });
   await mkdir(dirname(output), { recursive: true });
   await writeFile(output, `${code}\n//# sourceMappingURL=${output.split('/').at(-1)}.map\n`);
@@ -29,11 +42,3 @@ for await (const file of glob(['{apps,libs,tools,bench,test}/**/*.ts'], {
   const { atime, mtime } = await stat(source);
   await utimes(output, atime, mtime); // the output carries its source's time, which is how the next run knows
 }
-// What has no source any more must not be started from dist.
-for await (const file of glob(['dist/{apps,libs,tools,bench,test}/**/*.js'], {
-  cwd: root,
-  exclude: ['dist/apps/console'],
-})) {
-  if (!current.has(join(root, file))) await rm(join(root, file));
-}
-await buildConsole();

@@ -1,5 +1,5 @@
-import { glob, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { parse } from 'yaml';
 import { shapeOf } from '#platform/config.js';
 import { grantsConfig } from '../../apps/grants/src/config.js';
@@ -7,6 +7,7 @@ import { portalConfig } from '../../apps/portal/src/config.js';
 import { signalsConfig } from '../../apps/signals/src/config.js';
 import { verificationConfig } from '../../apps/token-verification/src/config.js';
 import { ingressConfig } from '../../apps/webhook-ingress/src/config.js';
+import { filesUnder } from '../../tools/files.mjs';
 import { CHART } from '../../tools/api/src/settings.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -19,10 +20,20 @@ const SETTINGS = new Set(
 /** Read by services and no setting of ours: who sets it. */
 const OUTSIDE = new Set(['HOSTNAME' /* Kubernetes: the name of the pod */, 'NODE_EXTRA_CA_CERTS' /* Node */]);
 
+async function sourcesIn(folder: string): Promise<string[]> {
+  const sources: string[] = [];
+  for await (const file of filesUnder(join(ROOT, folder))) {
+    const path = relative(ROOT, file);
+    if (/^\w+\/[\w-]+\/src\/.*\.ts$/.test(path)) sources.push(path);
+  }
+  return sources;
+}
+
 /** Every variable that a template sets. */
 async function inTemplates(): Promise<Set<string>> {
   let text = '';
-  for await (const file of glob('deploy/helm/rescind/templates/*', { cwd: ROOT })) text += await read(file);
+  for await (const file of filesUnder(join(ROOT, 'deploy/helm/rescind/templates')))
+    text += await readFile(file, 'utf8');
   return new Set(
     [...text.matchAll(/- name: ([A-Z][A-Z0-9_]+)$|"name" "([A-Z][A-Z0-9_]+)"/gm)].map(([, a, b]) => (a ?? b)!),
   );
@@ -30,8 +41,8 @@ async function inTemplates(): Promise<Set<string>> {
 
 test('no service reads a variable that is not among its settings', async () => {
   const unknown: string[] = [];
-  for await (const file of glob(['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'], { cwd: ROOT })) {
-    if (/^(apps\/console|libs\/(client|testing))\//.test(file)) continue;
+  const files = [...(await sourcesIn('apps')), ...(await sourcesIn('libs'))];
+  for (const file of files.filter((path) => !/^(apps\/console|libs\/(client|testing))\//.test(path))) {
     for (const [, name] of (await read(file)).matchAll(/\benv(?:\.|\[')([A-Z][A-Z0-9_]+)/g)) {
       if (!SETTINGS.has(name!) && !OUTSIDE.has(name!)) unknown.push(`${name} in ${file}`);
     }

@@ -1,5 +1,6 @@
 import type { Moment } from '#contracts/moment.js';
 import type { Scope } from '#revocation/scope.js';
+import { groupBy } from './group-by.js';
 import type { Mark } from './domain/mark.js';
 import { scopeIds } from './scopes.sql.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
@@ -203,9 +204,7 @@ export async function clock(tx: Tx): Promise<Moment> {
   return row!.now;
 }
 
-function byKind(scopes: readonly Scope[]): Map<Scope['kind'], Scope[]> {
-  return Map.groupBy(scopes, (scope) => scope.kind);
-}
+const byKind = (scopes: readonly Scope[]): Map<Scope['kind'], Scope[]> => groupBy(scopes, ({ kind }) => kind);
 
 /** Which grants `g` a scope has, as a condition with parameters. */
 export function inScope(scope: Scope, firstParameter: number): { condition: string; ids: unknown[] } {

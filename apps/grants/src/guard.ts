@@ -19,6 +19,7 @@ import {
   readGuardClosings,
   readPausedTrip,
 } from './guard.sql.js';
+import { groupBy } from './group-by.js';
 import { ulid } from './ulid.js';
 import type { Tx } from '#platform/sql.js';
 
@@ -46,7 +47,7 @@ export interface Held {
  */
 export async function holdBursts(tx: Tx, steps: readonly Step[], guardOf: GuardOf): Promise<Held> {
   const held: Held = { byScope: new Map(), tripped: [] };
-  const byProvider = Map.groupBy(steps.flatMap(shutOutBy), ({ providerId }) => providerId);
+  const byProvider = groupBy(steps.flatMap(shutOutBy), ({ providerId }) => providerId);
   for (const providerId of [...byProvider.keys()].sort()) {
     const guard = guardOf(providerId);
     if (guard) await holdBurst(tx, providerId, byProvider.get(providerId)!, guard, held);

@@ -1,10 +1,11 @@
-import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import type { z } from 'zod';
 import { CHART } from '../../api/src/settings.js';
 import { loadConfig, shapeOf } from '#platform/config.js';
+import { filesUnder } from '../../files.mjs';
 import { anchorsOf, environmentOf, type Manifest, metricsIn, podOf, podProblems } from './manifests.js';
 import { run, Tools } from './tools.js';
 
@@ -71,7 +72,7 @@ async function checkChart(): Promise<void> {
   const render = (...values: string[]) =>
     run(helm, ['template', 'rescind', chart, '--kube-version', KUBERNETES, ...values.flatMap((file) => ['-f', file])]);
   const examples: string[] = [];
-  for await (const file of glob(join(chart, 'examples/*.yaml'))) examples.push(file);
+  for (const file of await readdir(join(chart, 'examples'))) examples.push(join(chart, 'examples', file));
   for (const example of examples.sort()) {
     const name = basename(example, '.yaml');
     const lint = run(helm, ['lint', chart, '--strict', '--kube-version', KUBERNETES, '-f', example]);
@@ -229,8 +230,8 @@ async function checkAlerts(): Promise<void> {
 }
 
 async function checkDashboards(): Promise<void> {
-  for await (const path of glob(join(chart, 'dashboards/*.json'))) {
-    const text = await readFile(path, 'utf8');
+  for (const path of await readdir(join(chart, 'dashboards'))) {
+    const text = await readFile(join(chart, 'dashboards', path), 'utf8');
     const { title, panels } = JSON.parse(text) as { title?: string; panels: { title?: string; targets?: object[] }[] };
     const empty = panels
       .filter((panel) => !panel.title || !panel.targets?.length)
@@ -245,7 +246,10 @@ let sources: Promise<string> | undefined;
 async function unknownMetrics(text: string): Promise<string[]> {
   sources ??= (async () => {
     let all = '';
-    for await (const path of glob('{apps,libs}/**/src/**/*.ts', { cwd: root })) all += await read(path);
+    for (const folder of ['apps', 'libs']) {
+      for await (const path of filesUnder(join(root, folder)))
+        if (path.endsWith('.ts')) all += await readFile(path, 'utf8');
+    }
     return all;
   })();
   const code = await sources;
