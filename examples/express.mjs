@@ -1,11 +1,10 @@
 import { createRescind, expressGuard, streamSource } from '@rescind/client';
 import express from 'express';
 
-const { RESCIND_URL, RESCIND_API_KEY, PROVIDER_ID, ISSUER, JWKS_URI, CLIENT_ID, PORT = '8080' } = process.env;
+const { RESCIND_URL, RESCIND_API_KEY, PORT = '8080' } = process.env;
 
 const rescind = createRescind({
   source: streamSource({ url: RESCIND_URL, apiKey: RESCIND_API_KEY }),
-  providers: [{ id: PROVIDER_ID, issuers: [ISSUER], jwksUri: JWKS_URI, clientId: CLIENT_ID }],
   onProblem: (error) => console.warn(error.message),
 });
 

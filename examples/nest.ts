@@ -4,11 +4,10 @@ import { Controller, Get, HttpException, Module, Req } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 
-const { RESCIND_URL, RESCIND_API_KEY, PROVIDER_ID, ISSUER, JWKS_URI, CLIENT_ID, PORT = '8080' } = process.env;
+const { RESCIND_URL, RESCIND_API_KEY, PORT = '8080' } = process.env;
 
 const rescind: Rescind = createRescind({
   source: streamSource({ url: RESCIND_URL!, apiKey: RESCIND_API_KEY! }),
-  providers: [{ id: PROVIDER_ID!, issuers: [ISSUER!], jwksUri: JWKS_URI!, clientId: CLIENT_ID! }],
   onProblem: (error) => console.warn(error.message),
 });
 

@@ -154,6 +154,22 @@ test('the stream: a service that was away tells what happened meanwhile before a
   expect(rescind.isRevoked(user('user_meanwhile'))).toMatchObject({ reason: 'user_deprovisioned' });
 });
 
+test('the stream: without providers of its own it takes those of the installation, and each change of them', async () => {
+  const rescind = createRescind({ source: followed(), maxStalenessMs: 2_000 });
+  opened.push(rescind);
+  await rescind.ready(60_000);
+  const jwt = token(ours, user('user_follows'));
+  expect(await rescind.verify(jwt)).toMatchObject({ kind: 'active', holder: { providerId } });
+  const provider = providerOf(ours, { jwks_uri: `${service.keysUrl}/ours` });
+  await service.publishProvider({ ...provider, required_claims: ['nobody_has_it'] });
+  await eventually(async () => {
+    const verdict = await rescind.verify(jwt);
+    return verdict.kind === 'refused' && verdict.reason === 'claim_missing';
+  });
+  await service.publishProvider(provider);
+  await eventually(async () => (await rescind.verify(jwt)).kind === 'active');
+});
+
 test('as_of of an answer of the service: who waits for it knows all that the service knew', async () => {
   const rescind = clientOf(followed());
   await leaves('user_as_of');

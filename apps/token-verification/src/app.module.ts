@@ -24,6 +24,7 @@ import { RefusalReporter } from './refusal-reporter.js';
 import { RevocationStream, RevocationStreamController } from './revocation-stream.js';
 import { SignInReporter } from './sign-in-reporter.js';
 import { KnownScopes, ScopesController } from './scopes.controller.js';
+import { ToldProviders } from './told-providers.js';
 import { tokenRoutes } from './token-routes.js';
 import { TokenService } from './token-service.js';
 import { VerificationMetrics } from './verification-metrics.js';
@@ -85,14 +86,20 @@ export class AppModule {
       now: Date.now,
     });
     const authentication = new ApiKeys(config.apiKeys, apiKeys);
+    const told = new ToldProviders(() => providers.all());
     const stream = new RevocationStream({
       view,
+      providers: told.list,
       problem: staleness,
       asOf: () => heartbeats.asOf,
       ageMs,
       authentication,
       registry,
       maxSubscribers: config.streamsMax,
+    });
+    providers.onChange(() => {
+      told.changed();
+      stream.providersChanged();
     });
     const signer = new AnswerSigner(config.introspectionIssuer ?? '', config.introspectionSigningKeys);
     const service = new TokenService(

@@ -48,8 +48,8 @@ export const VERIFICATION_OPEN_API = openApi(
       responses: {
         200: {
           description:
-            'Events: states (data.states: a list of scope states), ready, heartbeat (each second), stale; docs/events.md has ' +
-            'their form. Whoever has had no proof (ready, heartbeat) that is young enough knows nothing, and lets nobody in.',
+            'Events: providers (data.providers: by what tokens are checked), states (data.states: a list of scope states), ' +
+            'ready, heartbeat (each second), stale; docs/events.md has their form. Whoever has had no proof (ready, heartbeat) that is young enough knows nothing, and lets nobody in.',
           schema: z.string(),
           contentType: 'text/event-stream',
         },

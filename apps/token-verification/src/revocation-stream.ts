@@ -17,6 +17,8 @@ export interface RevocationStreamParts {
   /** The moment up to which the view is proved, RFC 3339; null while it is proved of none. */
   asOf(): string | null;
   ageMs(): number;
+  /** What a subscriber needs to check tokens, of each provider: the same list until one of them changes. */
+  providers(): readonly object[];
   /** Who is calling is asked again with each heartbeat: a key that was revoked ends its streams. */
   authentication: Authentication;
   registry: Registry;
@@ -35,9 +37,9 @@ const PERMITS: readonly Permission[] = ['auditor', 'verify'];
 const RETRY = { 'retry-after': '1' };
 
 /**
- * `GET /v1/revocations/stream`: the view as server-sent events, for whoever judges tokens by themselves. First everything that
- * is known (or, with `Last-Event-ID`, what has changed since), then `ready`, then each change as it comes in, and a heartbeat
- * each second while the view is fresh. Without heartbeats a client knows nothing. docs/events.md has the exact form.
+ * `GET /v1/revocations/stream`: the view as server-sent events, for whoever judges tokens by themselves. First the providers and
+ * everything that is known (or, with `Last-Event-ID`, what has changed since), then `ready`, then each change as it comes in, and
+ * a heartbeat each second while the view is fresh. Without heartbeats a client knows nothing. docs/events.md has the exact form.
  *
  * Of a subscriber only a place in the view and one in its changes are kept, and what the socket has not taken: one batch at
  * most. Who does not read is cut off, and so is who falls further behind than the changes that are remembered.
@@ -107,6 +109,11 @@ export class RevocationStream implements BeforeApplicationShutdown {
     subscriber.pump();
   }
 
+  /** A provider was added, changed or removed. */
+  providersChanged(): void {
+    this.schedule();
+  }
+
   /** They connect again, elsewhere. */
   beforeApplicationShutdown(): void {
     this.stopped = true;
@@ -148,7 +155,7 @@ export class RevocationStream implements BeforeApplicationShutdown {
   }
 }
 
-interface SubscriberParts extends Pick<RevocationStreamParts, 'view' | 'asOf' | 'ageMs'> {
+interface SubscriberParts extends Pick<RevocationStreamParts, 'view' | 'asOf' | 'ageMs' | 'providers'> {
   epoch: string;
   resumedFrom: number | undefined;
   mayStay(): Promise<boolean>;
@@ -160,6 +167,8 @@ class Subscriber {
   /** The next change to be sent. */
   private cursor: number;
   private isReady = false;
+  /** The providers that it was told. */
+  private told: readonly object[] | undefined;
   private blockedAt: number | undefined;
 
   constructor(
@@ -176,7 +185,8 @@ class Subscriber {
     const { changes } = this.parts.view;
     while (this.blockedAt === undefined && !this.response.destroyed) {
       if (!changes.reaches(this.cursor)) return this.cutOff();
-      if (this.snapshot) this.sendSnapshot(this.snapshot);
+      if (this.told !== this.parts.providers()) this.sendProviders();
+      else if (this.snapshot) this.sendSnapshot(this.snapshot);
       else if (this.cursor < changes.end) this.sendChanges();
       else if (!this.isReady) {
         this.isReady = true;
@@ -226,6 +236,11 @@ class Subscriber {
   private proof(): { as_of: string | null; age_ms: number | null } {
     const ageMs = this.parts.ageMs();
     return { as_of: this.parts.asOf(), age_ms: Number.isFinite(ageMs) ? Math.round(ageMs) : null };
+  }
+
+  private sendProviders(): void {
+    this.told = this.parts.providers();
+    this.send('providers', { providers: this.told });
   }
 
   private sendSnapshot(snapshot: Iterator<[ScopeKey, ScopeState]>): void {

@@ -7,6 +7,7 @@ export interface StreamEvent {
     as_of?: string | null;
     age_ms?: number | null;
     problem?: string;
+    providers?: Record<string, unknown>[];
   };
 }
 

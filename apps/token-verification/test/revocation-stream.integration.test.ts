@@ -101,6 +101,19 @@ test('they prove what verify would: no events that Kafka has and that are not re
   await until('heartbeat');
 });
 
+test('the providers, by what their tokens are checked and without a secret; and again when one is changed', async () => {
+  const known = (await until('ready'))[0]!.data.providers!;
+  expect(known).toMatchObject([{ id: providerId, issuers: [ours.issuer], jwks_uri: `${service.keysUrl}/ours` }]);
+  expect(Object.keys(known[0]!).filter((name) => /secret|api_key|webhook|sealed/.test(name))).toEqual([]);
+  const stream = eventsOf(url(), bearer());
+  await stream.next();
+  await service.publishProvider(providerOf(ours, { jwks_uri: `${service.keysUrl}/ours`, audience: ['api://new'] }));
+  for await (const { event, data } of stream) {
+    if (event === 'providers' && String(data.providers![0]!['audience']) === 'api://new') return;
+  }
+  throw new Error('the stream has ended');
+});
+
 test('with the last event id it goes on, and a service that was started again tells everything anew', async () => {
   const { id } = (await until('ready')).at(-1)!;
   await service.happens(providerId, 'user.deleted', { id: 'user_since' });

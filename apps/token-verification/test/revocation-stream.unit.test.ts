@@ -35,12 +35,14 @@ async function served(
 ) {
   let problem: string | undefined;
   let mayStay = true;
+  let providers: readonly object[] = [{ id: 'idp_1' }];
   const responses: ServerResponse[] = [];
   const stream = new RevocationStream({
     view,
     problem: () => (onBeat(), problem),
     asOf: () => AS_OF,
     ageMs: () => 5,
+    providers: () => providers,
     authentication: { principalOf: () => undefined },
     registry: new Registry(),
     heartbeatMs,
@@ -71,6 +73,10 @@ async function served(
     port,
     isStale: (why: string | undefined) => (problem = why),
     throwOut: () => (mayStay = false),
+    changeProviders: (now: readonly object[]) => {
+      providers = now;
+      stream.providersChanged();
+    },
   };
 }
 
@@ -85,7 +91,8 @@ test('all that is known comes first, then ready, and then a heartbeat', async ()
     { event: 'ready', data: { resumed: false, as_of: AS_OF, age_ms: 5 } },
     { event: 'heartbeat', data: { as_of: AS_OF, age_ms: 5 } },
   ]);
-  expect(seen[0]!.data.states![0]).toEqual({
+  expect(seen[0]).toMatchObject({ event: 'providers', data: { providers: [{ id: 'idp_1' }] } });
+  expect(seen[1]!.data.states![0]).toEqual({
     scope: 'idp_1/user:u0',
     closed_at: 'infinity',
     opened_at: null,
@@ -126,6 +133,24 @@ test('who has had everything goes on with the changes since; who comes from anot
   }
 });
 
+test('the providers come first, also to who goes on, and once more when one of them has changed', async () => {
+  const server = await served(new RevocationView(), { heartbeatMs: 60_000 });
+  const stream = eventsOf(server.url);
+  const told = async (): Promise<unknown> => {
+    for (;;) {
+      const { value, done } = await stream.next();
+      if (done) throw new Error('the stream has ended');
+      if (value.event === 'providers') return value.data.providers;
+    }
+  };
+  expect(await told()).toEqual([{ id: 'idp_1' }]);
+  server.changeProviders([{ id: 'idp_1' }, { id: 'idp_2' }]);
+  expect(await told()).toEqual([{ id: 'idp_1' }, { id: 'idp_2' }]);
+  const { id } = (await eventsUntil('ready', server.url)).at(-1)!;
+  const resumed = await eventsUntil('ready', server.url, { 'last-event-id': id! });
+  expect(resumed[0]).toMatchObject({ event: 'providers', data: { providers: [{ id: 'idp_1' }, { id: 'idp_2' }] } });
+});
+
 test('a heartbeat does not overtake what came in the moment before', async () => {
   const view = new RevocationView();
   const server = await served(view, {
@@ -134,7 +159,7 @@ test('a heartbeat does not overtake what came in the moment before', async () =>
     },
   });
   const seen = await eventsUntil('heartbeat', server.url);
-  expect(seen.map(({ event }) => event)).toEqual(['ready', 'states', 'heartbeat']);
+  expect(seen.map(({ event }) => event)).toEqual(['providers', 'ready', 'states', 'heartbeat']);
 });
 
 test('more changes than are remembered: begins anew rather than with a gap', async () => {
@@ -154,7 +179,7 @@ test('a subscriber who falls behind by more than is remembered is cut off', asyn
   const view = new RevocationView();
   const server = await served(view);
   const stream = eventsOf(server.url);
-  expect((await stream.next()).value).toMatchObject({ event: 'ready' });
+  expect((await stream.next()).value).toMatchObject({ event: 'providers' });
   for (let at = 1; at <= REMEMBERED_CHANGES + 1; at++) close(view, 'idp_1/user:busy', at);
   await expect((async () => eventsAfter(stream))()).rejects.toThrow();
 });
@@ -167,14 +192,14 @@ test('while the view is not fresh there is no heartbeat, and it is said why', as
   const server = await served(new RevocationView(), { heartbeatMs: 5 });
   server.isStale('the relay is silent');
   const seen = await eventsUntil('stale', server.url);
-  expect(seen.map(({ event }) => event)).toEqual(['ready', 'stale']);
+  expect(seen.map(({ event }) => event)).toEqual(['providers', 'ready', 'stale']);
   expect(seen.at(-1)!.data).toEqual({ problem: 'the relay is silent' });
 });
 
 test('who may no longer, be it that the API key was revoked, is shown out', async () => {
   const server = await served(new RevocationView(), { heartbeatMs: 5 });
   const stream = eventsOf(server.url);
-  expect((await stream.next()).value).toMatchObject({ event: 'ready' });
+  expect((await stream.next()).value).toMatchObject({ event: 'providers' });
   server.throwOut();
   await eventsAfter(stream);
   await eventually(() => server.stream.size === 0);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { HeartbeatData } from '#contracts/revocation.js';
 import { HEARTBEAT_TYPE, SCOPE_STATE_TYPE } from '#contracts/record-types.js';
 import { Heartbeats } from '#revocation/heartbeats.js';
-import { pauseBefore } from './pause.js';
+import { lastingSource } from './lasting-source.js';
 import { type Sink, type Source, stateFromJson } from './source.js';
 
 /** What is used of kafkajs: `new Kafka({ … })` fits. */
@@ -34,26 +34,9 @@ export interface KafkaSourceOptions {
  * the consumer gives up, another one begins anew: to read a state again changes nothing.
  */
 export function kafkaSource({ kafka, topicPrefix = '' }: KafkaSourceOptions): Source {
-  const stopped = new AbortController();
-  let running: Promise<void> = Promise.resolve();
-
-  async function run(sink: Sink): Promise<void> {
-    const records = stateRecords(sink);
-    for (let attempt = 0; !stopped.signal.aborted; attempt++) {
-      try {
-        await readOnce(sink, (partition, value) => {
-          attempt = 0;
-          records.take(partition, value);
-        });
-      } catch (error) {
-        if (!stopped.signal.aborted) sink.problem(error as Error);
-      }
-      await pauseBefore(attempt, stopped.signal);
-    }
-  }
-
   /** Until the consumer gives up, or nobody wants it any more. */
-  async function readOnce(sink: Sink, take: (partition: number, value: Uint8Array) => void): Promise<void> {
+  async function readOnce(sink: Sink, went: () => void, stopped: AbortSignal): Promise<void> {
+    const records = stateRecords(sink);
     const groupId = `${topicPrefix}rescind-client-${randomUUID()}`;
     // A partition that was added has to be read before its heartbeat is missed for long.
     const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 250, metadataMaxAge: 5_000 });
@@ -65,8 +48,8 @@ export function kafkaSource({ kafka, topicPrefix = '' }: KafkaSourceOptions): So
     });
     crashed.catch(() => undefined);
     const closed = new Promise<void>((resolve) => {
-      if (stopped.signal.aborted) resolve();
-      else stopped.signal.addEventListener('abort', () => resolve(), { once: true });
+      if (stopped.aborted) resolve();
+      else stopped.addEventListener('abort', () => resolve(), { once: true });
     });
     try {
       await consumer.connect();
@@ -74,9 +57,10 @@ export function kafkaSource({ kafka, topicPrefix = '' }: KafkaSourceOptions): So
       await consumer.run({
         autoCommit: false,
         eachBatch: async ({ batch: { partition, messages } }) => {
+          went();
           for (const { value, offset } of messages) {
             try {
-              if (value !== null) take(partition, value);
+              if (value !== null) records.take(partition, value);
             } catch (error) {
               sink.problem(new Error(`record skipped: ${partition}/${offset}`, { cause: error }));
             }
@@ -89,15 +73,7 @@ export function kafkaSource({ kafka, topicPrefix = '' }: KafkaSourceOptions): So
     }
   }
 
-  return {
-    open: (sink) => {
-      running = run(sink);
-    },
-    close: async () => {
-      stopped.abort();
-      await running;
-    },
-  };
+  return lastingSource(readOnce);
 }
 
 /**
@@ -105,7 +81,9 @@ export function kafkaSource({ kafka, topicPrefix = '' }: KafkaSourceOptions): So
  * beginning, only what is committed, and hand over each record of a partition in order. Throws where one is not understood;
  * skip it then, and tell somebody.
  */
-export function stateRecords(sink: Sink): { take(partition: number, value: Uint8Array): void } {
+export function stateRecords(sink: Pick<Sink, 'state' | 'proved'>): {
+  take(partition: number, value: Uint8Array): void;
+} {
   const heartbeats = new Heartbeats();
 
   return {

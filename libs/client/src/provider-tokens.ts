@@ -28,7 +28,7 @@ export class ProviderTokens {
 
   /** @param problem hears why a signature could not be checked */
   constructor(
-    provider: Provider,
+    private readonly provider: Provider,
     private readonly problem: (error: Error) => void,
   ) {
     const { claims = {}, clientId = null } = provider;
@@ -46,13 +46,19 @@ export class ProviderTokens {
         organization_id: claims.organizationId ?? 'org_id',
         session_id: claims.sessionId ?? 'sid',
       },
-      required_claims: [],
+      claim_mappings_confirmed: provider.claimsConfirmed ?? true,
+      required_claims: [...(provider.requiredClaims ?? [])],
       client_id: clientId,
       audience: [...(provider.audience ?? [])],
       audience_policy: provider.requireAudience ? 'required' : 'bound_by_keys',
       allow_impersonation: provider.allowImpersonation ?? false,
     };
     this.keys = provider.jwksUri === undefined ? undefined : remoteKeys(provider.jwksUri);
+  }
+
+  /** Whether it checks as this provider is to be checked; then its keys need not be fetched again. */
+  isOf(provider: Provider): boolean {
+    return JSON.stringify(provider) === JSON.stringify(this.provider);
   }
 
   /** Whose access a token's claims are, and since when; a code where they do not say. */
@@ -98,18 +104,51 @@ export class ProviderTokens {
   }
 }
 
+/** Those whose tokens are judged. */
+export class ProvidersByIssuer {
+  private readonly byIssuer = new Map<string, ProviderTokens[]>();
+  private readonly all: ReadonlySet<ProviderTokens>;
+
+  constructor(providers: readonly ProviderTokens[]) {
+    this.all = new Set(providers);
+    for (const provider of providers) {
+      for (const issuer of provider.issuers) this.byIssuer.set(issuer, [...this.of(issuer), provider]);
+    }
+  }
+
+  of(issuer: unknown): readonly ProviderTokens[] {
+    return this.byIssuer.get(issuer as string) ?? [];
+  }
+
+  /** Whether it is one of them, in this very version. */
+  has(provider: ProviderTokens): boolean {
+    return this.all.has(provider);
+  }
+
+  /** What they are now; of those that stay as they were the keys are kept. One that cannot be used is said and left out. */
+  changedTo(providers: readonly Provider[], problem: (error: Error) => void): ProvidersByIssuer {
+    const known = [...this.all];
+    const next = providers.flatMap((provider) => {
+      try {
+        return known.find((one) => one.isOf(provider)) ?? new ProviderTokens(provider, problem);
+      } catch (error) {
+        problem(error as Error);
+        return [];
+      }
+    });
+    return new ProvidersByIssuer(next);
+  }
+}
+
 /** Checks a token by whichever of the providers it is: older WorkOS environments share one issuer. */
-export async function checkToken(
-  token: string,
-  byIssuer: ReadonlyMap<string, ProviderTokens[]>,
-): Promise<CheckOutcome> {
+export async function checkToken(token: string, known: ProvidersByIssuer): Promise<CheckOutcome> {
   const parsed = parseToken(token);
   if (!parsed) return refused('malformed');
   const { alg } = parsed.header;
   if (!isKnown(alg)) return refused('algorithm_not_allowed');
   const { iss } = parsed.claims;
   if (typeof iss !== 'string') return refused(iss === undefined || iss === null ? 'claim_missing' : 'malformed');
-  const providers = byIssuer.get(iss) ?? [];
+  const providers = known.of(iss);
   if (providers.length === 0) return refused('issuer_unknown');
   let outcome = refused('algorithm_not_allowed');
   for (const provider of providers.filter((one) => one.allows(alg))) {

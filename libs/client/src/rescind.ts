@@ -5,14 +5,14 @@ import { type Access, judge } from '#revocation/judge.js';
 import { scopesOf } from '#revocation/scope.js';
 import { merge, type ScopeState } from '#revocation/scope-state.js';
 import type { Provider } from './provider.js';
-import { type CheckedToken, checkToken, ProviderTokens } from './provider-tokens.js';
+import { type CheckedToken, checkToken, ProvidersByIssuer, ProviderTokens } from './provider-tokens.js';
 import type { Proof, Source } from './source.js';
 import { type Claims, type Holder, RescindUnknown, type Revocation, type Verdict } from './verdict.js';
 
 export interface RescindOptions {
   source: Source;
-  /** Whose tokens are judged. */
-  providers: readonly Provider[];
+  /** Whose tokens are judged. Left out: those of the installation, as they are now; of a source that tells them, as the stream does. */
+  providers?: readonly Provider[];
   /** How old the newest proof may be before nothing is known any more, ms. Default 5000. */
   maxStalenessMs?: number;
   /**
@@ -60,13 +60,9 @@ export function createRescind(options: RescindOptions): Rescind {
   const { source, maxStalenessMs = 5_000 } = options;
   const { max = 10_000, seconds = 300 } = options.cache ?? {};
   const problem = (error: Error): void => options.onProblem?.(error);
-  const providersOf = new Map<string, ProviderTokens[]>();
-  for (const given of options.providers) {
-    const provider = new ProviderTokens(given, problem);
-    for (const issuer of provider.issuers) {
-      providersOf.set(issuer, [...(providersOf.get(issuer) ?? []), provider]);
-    }
-  }
+  if (!options.providers && !source.tellsProviders) throw new TypeError('name the providers: this source tells none');
+  let providers = new ProvidersByIssuer((options.providers ?? []).map((one) => new ProviderTokens(one, problem)));
+  let areProvidersKnown = options.providers !== undefined;
   const states = new Map<string, ScopeState>();
   const stateOf = (scope: string): ScopeState | undefined => states.get(scope);
   const cache = new TokenCache<Remembered>(max);
@@ -79,6 +75,11 @@ export function createRescind(options: RescindOptions): Rescind {
       const known = states.get(scope);
       states.set(scope, known ? merge(known, state) : state);
     },
+    providers: (told) => {
+      if (options.providers) return;
+      providers = providers.changedTo(told, problem);
+      areProvidersKnown = true;
+    },
     proved: (next) => {
       const atMs = parseTime(next.at);
       if (Number.isNaN(atMs) || (proof && atMs < proof.atMs)) return;
@@ -90,7 +91,7 @@ export function createRescind(options: RescindOptions): Rescind {
 
   /** By the clock on the wall, and by the one that nobody can set: a proof that was long on its way is old too. */
   function isFresh(): boolean {
-    if (!proof || closed) return false;
+    if (!proof || !areProvidersKnown || closed) return false;
     const age = Math.max(Date.now() - proof.atMs, proof.ageMs + performance.now() - proof.receivedAt);
     return age <= maxStalenessMs;
   }
@@ -117,7 +118,9 @@ export function createRescind(options: RescindOptions): Rescind {
   }
 
   async function check(token: string): Promise<Verdict> {
-    const checked = await checkToken(token, providersOf);
+    const before = providers;
+    const checked = await checkToken(token, before);
+    if (before !== providers) return check(token);
     if ('kind' in checked) return checked;
     const { provider, claims } = checked;
     const { userId, organizationId, sessionId, issuedAt } = checked.subject;
@@ -134,11 +137,10 @@ export function createRescind(options: RescindOptions): Rescind {
 
   function isRevoked(claims: Claims): Revocation | undefined {
     if (!isFresh()) throw new RescindUnknown('view_stale');
-    const { iss } = claims;
-    const providers = typeof iss === 'string' ? (providersOf.get(iss) ?? []) : [];
-    if (providers.length === 0) return { reason: 'issuer_unknown' };
+    const issuing = providers.of(claims['iss']);
+    if (issuing.length === 0) return { reason: 'issuer_unknown' };
     // Where several share an issuer nobody has said whose it is: what any of them has revoked is.
-    for (const provider of providers) {
+    for (const provider of issuing) {
       const access = provider.accessOf(claims);
       if (typeof access === 'string') return { reason: access };
       const { userId, organizationId, sessionId, issuedAt } = access;
@@ -182,7 +184,8 @@ export function createRescind(options: RescindOptions): Rescind {
     verify: (token) => {
       if (!isFresh()) return STALE;
       const known = cache.get(token);
-      return known && performance.now() < known.until ? concluded(known) : check(token);
+      const holds = known && performance.now() < known.until && providers.has(known.provider);
+      return holds ? concluded(known) : check(token);
     },
     size: () => states.size,
     close: async () => {

@@ -1,15 +1,20 @@
 import { momentFromWire, NEVER } from '#contracts/moment.js';
+import type { Provider } from './provider.js';
 
 /** Where a client has its states from: {@link streamSource}, {@link kafkaSource}, or one of your own. */
 export interface Source {
   /** Called once. What goes wrong is said to the sink, and tried again for as long as it is open. */
   open(sink: Sink): void;
   close(): Promise<void>;
+  /** Whether it says {@link Sink.providers}. */
+  readonly tellsProviders?: boolean;
 }
 
 /** Takes what a source has. States are merged, so any order and any number of times will do. */
 export interface Sink {
   state(scope: string, state: SourceState): void;
+  /** All that there are now, in place of those before. */
+  providers(providers: readonly Provider[]): void;
   /** Everything up to this moment has been handed over. Never said too early: it is what lets people in. */
   proved(proof: Proof): void;
   problem(error: Error): void;

@@ -1,4 +1,5 @@
-import { pauseBefore } from './pause.js';
+import { lastingSource } from './lasting-source.js';
+import { providerFromJson } from './provider.js';
 import { type Sink, type Source, stateFromJson } from './source.js';
 
 export interface StreamSourceOptions {
@@ -16,25 +17,11 @@ const LONGEST_EVENT = 8 * 1024 * 1024;
 
 /** Reads `GET /v1/revocations/stream`, connects again where it ends, and goes on after the last event that it had. */
 export function streamSource(options: StreamSourceOptions): Source {
-  const stopped = new AbortController();
   const { apiKey, silenceMs = 5_000 } = options;
   const url = new URL('/v1/revocations/stream', options.url);
-  let running: Promise<void> = Promise.resolve();
   let lastEventId: string | undefined;
 
-  async function run(sink: Sink): Promise<void> {
-    for (let attempt = 0; !stopped.signal.aborted; attempt++) {
-      try {
-        await readOnce(sink, () => (attempt = 0));
-        sink.problem(new Error('the stream has ended'));
-      } catch (error) {
-        if (!stopped.signal.aborted) sink.problem(error as Error);
-      }
-      await pauseBefore(attempt, stopped.signal);
-    }
-  }
-
-  async function readOnce(sink: Sink, onReady: () => void): Promise<void> {
+  async function readOnce(sink: Sink, went: () => void, stopped: AbortSignal): Promise<void> {
     const silence = new AbortController();
     const watch = setTimeout(() => silence.abort(new Error('the stream is silent')), silenceMs);
     try {
@@ -45,7 +32,7 @@ export function streamSource(options: StreamSourceOptions): Source {
           ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
         },
         redirect: 'error',
-        signal: AbortSignal.any([stopped.signal, silence.signal]),
+        signal: AbortSignal.any([stopped, silence.signal]),
       });
       if (!answer.ok || !answer.body) {
         await answer.body?.cancel();
@@ -54,29 +41,23 @@ export function streamSource(options: StreamSourceOptions): Source {
       let isReady = false;
       for await (const event of eventsIn(answer.body, () => watch.refresh())) {
         if (event.name === 'states') takeStates(sink, event.data);
+        else if (event.name === 'providers') takeProviders(sink, event.data);
         else if (event.name === 'ready') {
           isReady = true;
-          onReady();
+          went();
         } else if (event.name === 'stale') sink.problem(new Error('the service says that it is stale'));
         // Before `ready` something may be lacking, whatever the proofs of the server say.
         if (isReady && (event.name === 'ready' || event.name === 'heartbeat')) takeProof(sink, event.data);
         // Only now: what was not taken must come again.
         if (event.id !== undefined) lastEventId = event.id;
       }
+      throw new Error('the stream has ended');
     } finally {
       clearTimeout(watch);
     }
   }
 
-  return {
-    open: (sink) => {
-      running = run(sink);
-    },
-    close: async () => {
-      stopped.abort();
-      await running;
-    },
-  };
+  return { tellsProviders: true, ...lastingSource(readOnce) };
 }
 
 function takeStates(sink: Sink, data: unknown): void {
@@ -86,6 +67,21 @@ function takeStates(sink: Sink, data: unknown): void {
     const { scope, state } = stateFromJson(wire);
     sink.state(scope, state);
   }
+}
+
+/** One that is not understood is left out, which shuts out its own people alone. */
+function takeProviders(sink: Sink, data: unknown): void {
+  const { providers } = data as { providers?: unknown };
+  if (!Array.isArray(providers)) throw new Error('the stream is not understood: providers');
+  const understood = (providers as Record<string, unknown>[]).flatMap((wire) => {
+    try {
+      return providerFromJson(wire);
+    } catch (error) {
+      sink.problem(error as Error);
+      return [];
+    }
+  });
+  sink.providers(understood);
 }
 
 function takeProof(sink: Sink, data: unknown): void {

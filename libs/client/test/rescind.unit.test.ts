@@ -21,9 +21,11 @@ const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256
 const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 let keys: Server;
 let jwksUri: string;
+let keysAsked = 0;
 
 beforeAll(async () => {
   keys = createServer((request, response) => {
+    keysAsked += 1;
     if (request.url === '/broken') response.statusCode = 500;
     response.end(JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'key_1', alg: 'ES256' }] }));
   });
@@ -267,6 +269,78 @@ test('a view that grew old while the keys were fetched says nothing', async () =
   expect(await verdict).toEqual({ kind: 'unknown', code: 'view_stale' });
 });
 
+describe('where the providers are left out', () => {
+  const told: Provider = {
+    id: 'idp_1',
+    issuers: [ISSUER],
+    jwksUri: '',
+    algorithms: ['ES256'],
+    audience: ['api://a'],
+  };
+  function followingClient() {
+    let sink!: Sink;
+    const problems: Error[] = [];
+    const rescind = createRescind({
+      source: { tellsProviders: true, open: (given) => void (sink = given), close: async () => undefined },
+      maxStalenessMs: 60_000,
+      onProblem: (error) => void problems.push(error),
+    });
+    sink.proved({ at: new Date().toISOString(), ageMs: 0, receivedAt: performance.now() });
+    const tell = (...over: Partial<Provider>[]): void =>
+      sink.providers(over.map((one) => ({ ...told, jwksUri, ...one })));
+    return { rescind, tell, problems };
+  }
+
+  test('nothing is known before they are told; then each change counts at once, also for a token that was checked', async () => {
+    const { rescind, tell } = followingClient();
+    const token = await signed({ aud: 'api://a' });
+    expect(await rescind.verify(token)).toEqual({ kind: 'unknown', code: 'view_stale' });
+    expect(() => rescind.isRevoked(claimsOf())).toThrow(RescindUnknown);
+    tell({});
+    expect(await rescind.verify(token)).toMatchObject({ kind: 'active' });
+    const asked = keysAsked;
+    tell({});
+    expect(await rescind.verify(token)).toMatchObject({ kind: 'active' });
+    expect(keysAsked).toBe(asked);
+    tell({ audience: ['api://b'] });
+    expect(await rescind.verify(token)).toEqual({ kind: 'refused', reason: 'audience_mismatch' });
+    tell({ requiredClaims: ['jti'] });
+    expect(await rescind.verify(token)).toEqual({ kind: 'refused', reason: 'claim_missing' });
+    tell({ claimsConfirmed: false });
+    expect(await rescind.verify(token)).toEqual({ kind: 'refused', reason: 'claim_mapping_unconfirmed' });
+    tell();
+    expect(await rescind.verify(token)).toEqual({ kind: 'refused', reason: 'issuer_unknown' });
+    expect(rescind.isRevoked(claimsOf())).toEqual({ reason: 'issuer_unknown' });
+  });
+
+  test('what is changed while keys are fetched counts', async () => {
+    const { rescind, tell } = followingClient();
+    tell({});
+    const verdict = rescind.verify(await signed({ aud: 'api://a' }));
+    tell();
+    expect(await verdict).toEqual({ kind: 'refused', reason: 'issuer_unknown' });
+  });
+
+  test('one that cannot be used is said, and the others serve', async () => {
+    const { rescind, tell, problems } = followingClient();
+    tell({ id: 'idp_2', issuers: ['https://other.test'], jwksUri: 'http://other.test/keys' }, {});
+    expect(problems.map(({ message }) => message)).toEqual(['jwksUri must be https; plain http only on this machine']);
+    expect(await rescind.verify(await signed({ aud: 'api://a' }))).toMatchObject({ kind: 'active' });
+  });
+
+  test('a source that tells none needs them named', () => {
+    const source = { open: () => undefined, close: async () => undefined };
+    expect(() => createRescind({ source })).toThrow('name the providers');
+  });
+
+  test('where they are named, what the source tells changes nothing', () => {
+    const { rescind, sink, prove } = clientOf();
+    prove();
+    sink.providers([]);
+    expect(rescind.isRevoked(claimsOf())).toBeUndefined();
+  });
+});
+
 test('after it was closed nothing is known', async () => {
   const { rescind, prove } = clientOf();
   prove();
@@ -285,7 +359,6 @@ describe('records of Kafka', () => {
     const records = stateRecords({
       state: (scope) => void states.push(scope),
       proved: (proof) => void proofs.push(proof.at),
-      problem: () => undefined,
     });
     return { records, states, proofs };
   }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { streamSource } from '#client/index.js';
+import { type Provider, streamSource } from '#client/index.js';
 import { eventually } from '#testing/eventually.js';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
@@ -19,11 +19,17 @@ async function reading(answers: Answer[], { silenceMs = 60_000 } = {}) {
     answer(response, request);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const seen = { states: [] as string[], proofs: [] as string[], problems: [] as string[] };
+  const seen = {
+    states: [] as string[],
+    proofs: [] as string[],
+    problems: [] as string[],
+    providers: [] as Provider[][],
+  };
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const source = streamSource({ url, apiKey: 'secret', silenceMs });
   source.open({
     state: (scope) => void seen.states.push(scope),
+    providers: (told) => void seen.providers.push([...told]),
     proved: ({ at }) => void seen.proofs.push(at),
     problem: ({ message }) => void seen.problems.push(message),
   });
@@ -63,6 +69,51 @@ test('states and proofs, in whatever pieces they come; the API key goes with the
   expect(seen.requests[0]!.headers.authorization).toBe('Bearer secret');
 });
 
+const told = {
+  id: 'idp_1',
+  kind: 'workos',
+  issuers: ['https://issuer.test/'],
+  jwks_uri: 'https://issuer.test/keys',
+  client_id: null,
+  audience: ['api://a'],
+  audience_policy: 'required',
+  algorithms: ['RS256'],
+  claim_mappings: { user_id: 'sub', organization_id: 'o.id', session_id: 'sid' },
+  claim_mappings_confirmed: false,
+  required_claims: ['jti'],
+  clock_tolerance_seconds: 7,
+  allow_impersonation: true,
+};
+
+test('providers as the service has them; one that is not understood is left out, and it is said', async () => {
+  const broken = Object.keys(told).map((name) => ({ ...told, [name]: name === 'client_id' ? 7 : null }));
+  const seen = await reading([
+    (response) => {
+      response.write(
+        event('providers', { providers: [...broken, told, { ...told, id: 'idp_2', client_id: 'client_2' }] }),
+      );
+      response.write(event('ready', proof(T1)));
+    },
+  ]);
+  await eventually(() => seen.proofs.length > 0);
+  const provider = {
+    id: 'idp_1',
+    kind: 'workos',
+    issuers: ['https://issuer.test/'],
+    jwksUri: 'https://issuer.test/keys',
+    audience: ['api://a'],
+    requireAudience: true,
+    algorithms: ['RS256'],
+    claims: { userId: 'sub', organizationId: 'o.id', sessionId: 'sid' },
+    claimsConfirmed: false,
+    requiredClaims: ['jti'],
+    clockToleranceSeconds: 7,
+    allowImpersonation: true,
+  };
+  expect(seen.providers).toEqual([[provider, { ...provider, id: 'idp_2', clientId: 'client_2' }]]);
+  expect(seen.problems).toHaveLength(broken.length);
+});
+
 test('no proof counts before everything was told, and none without a moment or an age', async () => {
   const seen = await reading([
     (response) => {
@@ -91,6 +142,7 @@ test.each<[string, Answer]>([
     (response) => response.write(event('states', { states: [state('a', { closed_at: 'soon' })] })),
   ],
   ['sends no list of states', (response) => response.write(event('states', {}))],
+  ['sends no list of providers', (response) => response.write(event('providers', {}))],
 ])('a server that %s is asked again, from where it was', async (_, breaks) => {
   const seen = await reading([
     (response) => response.end(event('ready', proof(T1), 'e.7')),

@@ -127,3 +127,14 @@ test('a key longer than a whole chunk is a key like any other', () => {
   for (const key of [long, `${long}y`, 'idp_1/user:short']) table.take(key, { ...OPEN, closedAt: key.length });
   for (const key of [long, `${long}y`, 'idp_1/user:short']) expect(table.get(key)?.closedAt).toBe(key.length);
 });
+
+/** A hash is 32 bits: of a hundred thousand scopes two have the same one. */
+test('scopes of one hash never meet, also where only the provider is another', () => {
+  const table = new StateTable();
+  table.hashOf = () => 7;
+  const keys = ['idp_1/user:a', 'idp_2/user:a', 'idp_1/user:b', 'idp_1/user:aa', 'user:a', 'idp_1/'];
+  keys.forEach((key, index) => table.take(key, { ...OPEN, closedAt: index }));
+  expect(table.size).toBe(keys.length);
+  expect(keys.map((key) => table.get(key)!.closedAt)).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(table.get('idp_3/user:a')).toBeUndefined();
+});
