@@ -1,5 +1,8 @@
 # One image for each service: docker build --target webhook-ingress|grants|token-verification|portal|signals|workos-sandbox .
-FROM node:24-bookworm-slim AS build
+# By digest where builds are to be the same each time: --build-arg NODE_IMAGE=node@sha256:…
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci
@@ -7,12 +10,12 @@ COPY . .
 RUN npm run build && mkdir -p dist/apps/console
 
 # What runs needs no compiler and no install script.
-FROM node:24-bookworm-slim AS dependencies
+FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts
 
-FROM node:24-bookworm-slim AS service
+FROM ${NODE_IMAGE} AS service
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
 WORKDIR /app
 COPY --from=dependencies /app/package.json ./
