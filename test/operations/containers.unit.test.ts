@@ -1,5 +1,6 @@
-import { glob, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { loadConfig, shapeOf } from '#platform/config.js';
@@ -8,6 +9,7 @@ import { portalConfig } from '../../apps/portal/src/config.js';
 import { signalsConfig } from '../../apps/signals/src/config.js';
 import { verificationConfig } from '../../apps/token-verification/src/config.js';
 import { ingressConfig } from '../../apps/webhook-ingress/src/config.js';
+import { filesUnder } from '../../tools/files.mjs';
 
 /**
  * What can be known of the images and of docker-compose.yml without an engine. That they run as nobody, on a root that cannot be written
@@ -82,10 +84,7 @@ const compose = async (): Promise<Compose> =>
 
 /** The source of a file that the build makes. */
 const sourceOf = (path: string): string => path.replace(/^dist\//, '').replace(/\.js$/, '.ts');
-const isThere = async (path: string): Promise<boolean> => {
-  for await (const _ of glob(path, { cwd: ROOT })) return true;
-  return false;
-};
+const isThere = (path: string): boolean => existsSync(join(ROOT, path));
 
 test('all that is copied into an image is there, or is built of something that is', async () => {
   const stages = stagesOf(await read('Dockerfile'));
@@ -94,8 +93,7 @@ test('all that is copied into an image is there, or is built of something that i
     for (const { from, paths } of copied) {
       for (const path of paths.map((one) => one.replace(/^\/app\//, ''))) {
         if (from !== undefined && !stages.has(from)) missing.push(`${name}: the stage ${from}`);
-        if (path !== '.' && path !== 'node_modules' && !(await isThere(sourceOf(path))))
-          missing.push(`${name}: ${path}`);
+        if (path !== '.' && path !== 'node_modules' && !isThere(sourceOf(path))) missing.push(`${name}: ${path}`);
       }
     }
   }
@@ -107,7 +105,7 @@ test('each service is an image: nobody in particular runs it, and what it runs w
   for (const service of [...Object.keys(SCHEMAS), 'workos-sandbox']) {
     const { command, user, copied } = stages.get(service)!;
     const program = command!.at(-1)!;
-    expect({ service, user, isThere: await isThere(sourceOf(program)) }).toEqual({
+    expect({ service, user, isThere: isThere(sourceOf(program)) }).toEqual({
       service,
       user: '1000:1000',
       isThere: true,
@@ -125,10 +123,11 @@ test('what an image imports is copied into it: libraries, and nothing of another
       expect.arrayContaining(['/app/dist/libs', `/app/dist/apps/${service}`, '/app/node_modules']),
     );
     const strange: string[] = [];
-    for await (const file of glob(`apps/${service}/src/**/*.ts`, { cwd: ROOT })) {
-      for (const [, path] of (await read(file)).matchAll(/from '(\.\.?\/[^']+)'/g)) {
-        const target = join(file, '..', path!);
-        if (!target.startsWith(`apps/${service}/`)) strange.push(`${file}: ${path}`);
+    for await (const path of filesUnder(join(ROOT, 'apps', service, 'src'))) {
+      const file = relative(ROOT, path);
+      for (const [, imported] of (await read(file)).matchAll(/from '(\.\.?\/[^']+)'/g)) {
+        const target = join(file, '..', imported!);
+        if (!target.startsWith(`apps/${service}/`)) strange.push(`${file}: ${imported}`);
       }
     }
     expect(strange).toEqual([]);
@@ -151,7 +150,7 @@ test('docker-compose.yml names targets, services and volumes that there are, and
   ]);
   expect(problems).toEqual([]);
   const connect = services['connect-sandbox']!.command!.at(-1)!;
-  expect(await isThere(sourceOf(connect))).toBe(true);
+  expect(isThere(sourceOf(connect))).toBe(true);
 });
 
 test.each(Object.keys(SCHEMAS))('%s takes its settings as docker-compose.yml gives them', async (service) => {

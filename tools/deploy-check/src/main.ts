@@ -5,8 +5,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import type { z } from 'zod';
 import { CHART } from '../../api/src/settings.js';
 import { loadConfig, shapeOf } from '#platform/config.js';
-import { filesUnder } from '../../files.mjs';
-import { anchorsOf, environmentOf, type Manifest, metricsIn, podOf, podProblems } from './manifests.js';
+import { anchorsOf, environmentOf, type Manifest, metricsIn, podOf, podProblems, summedWholes } from './manifests.js';
 import { run, Tools } from './tools.js';
 
 /**
@@ -15,6 +14,8 @@ import { run, Tools } from './tools.js';
  * their tests; runbooks; dashboards. What needs a tool that is not here is skipped, and that is said.
  */
 const root = join(import.meta.dirname, '../../../..');
+// Not compiled, so it is not beside this in dist/.
+const { filesUnder } = (await import(join(root, 'tools/files.mjs'))) as typeof import('../../files.mjs');
 const chart = join(root, 'deploy/helm/rescind');
 const tools = new Tools(join(root, '.local/tools'));
 if (process.argv.includes('--install')) tools.install();
@@ -218,6 +219,10 @@ async function checkAlerts(): Promise<void> {
   }
   check('each alert links to a section of a runbook', noRunbook);
   check('each alert asks for metrics that there are', await unknownMetrics(rules.map(({ expr }) => expr).join('\n')));
+  check(
+    'no alert adds up what each replica tells of the whole',
+    rules.flatMap(({ expr }) => summedWholes(expr)),
+  );
   const promtool = tools.find('promtool');
   if (!promtool) return skip('rules of Prometheus', 'promtool is not here (the package prometheus has it)');
   for (const args of [
@@ -236,7 +241,11 @@ async function checkDashboards(): Promise<void> {
     const empty = panels
       .filter((panel) => !panel.title || !panel.targets?.length)
       .map((panel) => panel.title ?? 'a panel');
-    check(`dashboard ${title ?? path}`, [...empty, ...(await unknownMetrics(text))]);
+    check(`dashboard ${title ?? path}`, [
+      ...empty,
+      ...(await unknownMetrics(text)),
+      ...summedWholes(text).map((metric) => `adds up ${metric} of all replicas, each of which tells the whole`),
+    ]);
   }
 }
 

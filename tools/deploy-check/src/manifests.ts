@@ -122,6 +122,22 @@ export const anchorsOf = (markdown: string): Set<string> =>
     ),
   );
 
+/** Gauges that each replica tells of the whole: of the group of consumers, or of the database. */
+const OF_THE_WHOLE = [
+  'rescind_consumer_lag_records',
+  'rescind_set_aside_waiting',
+  'rescind_guard_trips_paused',
+  'rescind_marking_jobs',
+  'rescind_outbox_age_seconds',
+  'rescind_outbox_rows',
+];
+
+/** What in PromQL adds up what each replica tells of the whole, so that it grows with the number of replicas. */
+export const summedWholes = (text: string): string[] =>
+  [...text.matchAll(/\bsum( by \([^)]*\))? ?\((\w+)/g)]
+    .map(([, , metric]) => metric!)
+    .filter((metric) => OF_THE_WHOLE.includes(metric));
+
 /** Names of metrics in a PromQL expression, without the endings that Prometheus gives the parts of a histogram. */
 export const metricsIn = (text: string): string[] =>
   [...text.matchAll(/\brescind_[a-z_]+/g)].map(([name]) => name.replace(/_(bucket|count|sum)$/, ''));

@@ -1,4 +1,4 @@
-import { anchorsOf, environmentOf, type Manifest, metricsIn, podProblems } from '../src/manifests.js';
+import { anchorsOf, environmentOf, type Manifest, metricsIn, podProblems, summedWholes } from '../src/manifests.js';
 
 type Change = (pod: Record<string, any>, container: Record<string, any>) => void; // eslint-disable-line @typescript-eslint/no-explicit-any
 
@@ -73,4 +73,12 @@ test('anchors as GitHub makes them, metrics without the endings of their parts',
     'rescind_x_seconds',
     'rescind_y_total',
   ]);
+});
+
+test('what each replica tells of the whole is not added up', () => {
+  expect(summedWholes('sum by (topic) (rescind_consumer_lag_records) > 1 or sum(rescind_guard_trips_paused)')).toEqual([
+    'rescind_consumer_lag_records',
+    'rescind_guard_trips_paused',
+  ]);
+  expect(summedWholes('max by (topic) (rescind_consumer_lag_records) + sum(rate(rescind_x_total[5m]))')).toEqual([]);
 });
