@@ -203,9 +203,11 @@ interface Rules {
   groups: { rules: { alert: string; expr: string; annotations: { summary?: string; runbook?: string } }[] }[];
 }
 
+const ALERTS = 'deploy/helm/rescind/rules/alerts.yaml';
+const alertRules = async () => (parse(await read(ALERTS)) as Rules).groups.flatMap((group) => group.rules);
+
 async function checkAlerts(): Promise<void> {
-  const file = 'deploy/helm/rescind/rules/alerts.yaml';
-  const rules = (parse(await read(file)) as Rules).groups.flatMap((group) => group.rules);
+  const rules = await alertRules();
   const tests = await read('deploy/helm/rescind/tests/alerts.yaml');
   check(
     'each alert has a test',
@@ -226,7 +228,7 @@ async function checkAlerts(): Promise<void> {
   const promtool = tools.find('promtool');
   if (!promtool) return skip('rules of Prometheus', 'promtool is not here (the package prometheus has it)');
   for (const args of [
-    ['check', 'rules', join(root, file)],
+    ['check', 'rules', join(root, ALERTS)],
     ['test', 'rules', join(chart, 'tests/alerts.yaml')],
   ]) {
     const { ok, out, err } = run(promtool, args);
@@ -234,9 +236,12 @@ async function checkAlerts(): Promise<void> {
   }
 }
 
+/** Whoever is woken by an alert wants to see since when: of what each asks for, at least one metric is on a dashboard. */
 async function checkDashboards(): Promise<void> {
+  let shown = '';
   for (const path of await readdir(join(chart, 'dashboards'))) {
     const text = await readFile(join(chart, 'dashboards', path), 'utf8');
+    shown += text;
     const { title, panels } = JSON.parse(text) as { title?: string; panels: { title?: string; targets?: object[] }[] };
     const empty = panels
       .filter((panel) => !panel.title || !panel.targets?.length)
@@ -247,6 +252,12 @@ async function checkDashboards(): Promise<void> {
       ...summedWholes(text).map((metric) => `adds up ${metric} of all replicas, each of which tells the whole`),
     ]);
   }
+  const onDashboards = new Set(metricsIn(shown));
+  const unseen = (await alertRules()).filter(({ expr }) => !metricsIn(expr).some((metric) => onDashboards.has(metric)));
+  check(
+    'each alert has something on a dashboard to look at',
+    unseen.map(({ alert }) => alert),
+  );
 }
 
 let sources: Promise<string> | undefined;

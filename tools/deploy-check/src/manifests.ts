@@ -130,6 +130,8 @@ const OF_THE_WHOLE = [
   'rescind_marking_jobs',
   'rescind_outbox_age_seconds',
   'rescind_outbox_rows',
+  'rescind_signals_backlog_seconds',
+  'rescind_signals_refused',
 ];
 
 /** What in PromQL adds up what each replica tells of the whole, so that it grows with the number of replicas. */
