@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StackFile } from '#testing/stack-file.js';
+import { metricsIn } from '../../tools/deploy-check/src/manifests.js';
 import { Browser } from '../journey/browser.js';
 import { Client, untilAnswer, type Json } from '../journey/client.js';
 import { TestStack } from '../journey/stack.js';
@@ -37,6 +38,19 @@ const becomes = (token: string, verdict: string) =>
     () => client.verdict(token),
     (answer) => answer === verdict,
   );
+
+test('each metric that an alert or the dashboard asks for is told by a running service', async () => {
+  const chart = join(ROOT, 'deploy/helm/rescind');
+  const asked = await Promise.all(
+    ['rules/alerts.yaml', 'dashboards/rescind.json'].map((file) => readFile(join(chart, file), 'utf8')),
+  );
+  const told = await Promise.all(
+    [...SERVICES, 'signals' as const].map(async (service) => (await fetch(`${stack[service]}/metrics`)).text()),
+  );
+  const names = new Set(told.flatMap((text) => [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!)));
+  expect(names.size).toBeGreaterThan(30);
+  expect([...new Set(metricsIn(asked.join('\n')))].filter((name) => !names.has(name))).toEqual([]);
+});
 
 test('one trace leads from the webhook over Kafka and the outbox to the first token that is refused', async () => {
   const person = await client.person();
