@@ -42,12 +42,16 @@ export function ofStack(name: ServiceName, stack: StackFile, running: TestStack)
   };
 }
 
-/** One more process of each service, not started yet, of which the stack knows nothing. */
+/**
+ * One more process of each service, not started yet, of which the stack knows nothing.
+ * @param more variables beside those of the stack
+ */
 export async function moreReplicas(
   name: string,
   stack: StackFile,
   running: TestStack,
   root: string,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Replica[]> {
   const settings = await readSettings(join(running.dir, 'settings.json'));
   const ports = {
@@ -62,7 +66,10 @@ export async function moreReplicas(
   const dir = join(running.dir, name);
   const definitions = defineServices({ root, dir, settings, ports, kafkaBrokers, databaseUrl });
   return definitions.map((definition) => {
-    const service = new Service(definition, join(running.dir, 'logs', name));
+    const service = new Service(
+      { ...definition, env: { ...definition.env, ...more } },
+      join(running.dir, 'logs', name),
+    );
     return {
       name: definition.name as ServiceName,
       url: definition.url,

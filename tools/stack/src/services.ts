@@ -88,6 +88,9 @@ export function defineServices(
       WEBHOOK_INGRESS_URL: urlOf(ports.webhookIngress),
       TOKEN_VERIFICATION_URL: urlOf(ports.tokenVerification),
       TOKEN_VERIFICATION_API_KEY: settings.adminApiKey,
+      ...given('MARK_INLINE'),
+      ...given('MARK_CHUNK'),
+      ...given('DATABASE_TIMEOUT_MS'),
     }),
     define('tokenVerification', surroundings, {
       ...common,
