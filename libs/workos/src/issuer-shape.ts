@@ -140,6 +140,9 @@ const ssoConnection = (): IssuerRefused =>
     EXAMPLE,
   );
 
+/** RFC 1035, section 2.3.4. Some versions of Node take longer ones for readable, and others do not. */
+const LONGEST_HOST = 253;
+
 function readUrl(text: string, allowHttp: boolean): { url: URL; warnings: Warning[] } {
   const warnings: Warning[] = [];
   const notUrl = (): IssuerRefused =>
@@ -154,9 +157,8 @@ function readUrl(text: string, allowHttp: boolean): { url: URL; warnings: Warnin
     given = `https://${given}`;
     warnings.push({ code: 'issuer_without_scheme', message: 'https:// was put in front: an issuer is a whole URL.' });
   }
-  // Not URL.canParse, which says yes to some that cannot be read (a host of more than 16 kB).
   const url = URL.parse(given);
-  if (url === null || /\s/.test(given)) throw notUrl();
+  if (url === null || /\s/.test(given) || url.hostname.length > LONGEST_HOST) throw notUrl();
   if (url.protocol === 'http:' && !allowHttp) {
     const secure = given.replace(/^http:/i, 'https:').replace(/\/+$/, '');
     throw new IssuerRefused(
