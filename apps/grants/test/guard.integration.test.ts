@@ -1,6 +1,7 @@
 import { TOPICS } from '#contracts/topics.js';
 import { momentFromWire } from '#contracts/moment.js';
 import type { Topic } from '#contracts/topics.js';
+import { deferred } from '#testing/deferred.js';
 import { eventually } from '#testing/eventually.js';
 import { applyBatch } from '../src/apply-batch.js';
 import { checkAccess } from '../src/check-access.js';
@@ -131,8 +132,8 @@ test('replicas that count at the same time do not each see too few', async () =>
   const providerId = newProvider();
   await grantsOf(providerId, 8);
   // Both wait for the same guard before they count, so that both have written what the other must not miss.
-  const free = Promise.withResolvers<void>();
-  const locked = Promise.withResolvers<void>();
+  const free = deferred();
+  const locked = deferred();
   const holder = own.database.transaction(async (tx) => {
     await lockGuardOf(tx, providerId);
     locked.resolve();

@@ -1,8 +1,9 @@
+import { deferred } from '#testing/deferred.js';
 import { Startup } from '#platform/startup.js';
 
 test('a stop waits for the step that is under way, and no other one begins', async () => {
   const startup = new Startup();
-  const opened = Promise.withResolvers<void>();
+  const opened = deferred();
   const done: string[] = [];
   startup.begin(async (signal) => {
     await opened.promise;
