@@ -93,6 +93,14 @@ test('a synthetic revocation goes all the way, again and again, and touches nobo
   await eventually(
     async () => (await grants.call('GET', `/v1/events?provider_id=${CANARY_PROVIDER_ID}`)).body.data.length >= 3,
   );
+  // Whoever looks at what has happened sees it only where they ask for it.
+  for (const list of ['/v1/events', '/v1/revocations', '/v1/audit']) {
+    const all = (await grants.call('GET', `${list}?limit=500`)).body.data as { provider_id: string | null }[];
+    expect(all.filter(({ provider_id }) => provider_id === CANARY_PROVIDER_ID)).toEqual([]);
+    await eventually(
+      async () => (await grants.call('GET', `${list}?provider_id=${CANARY_PROVIDER_ID}`)).body.data.length > 0,
+    );
+  }
   // It is no provider of anybody: whoever leaves the provider out still means the only one there is.
   const grant = { user_id: 'user_1', resource: 'vault', scopes: ['read'] };
   expect((await grants.call('POST', '/v1/grants', grant)).body.provider_id).toBe('idp');

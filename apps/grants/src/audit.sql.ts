@@ -1,3 +1,4 @@
+import { CANARY_PROVIDER_ID } from '#contracts/identity-provider.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** One effect: who, what, why. When, the database says. */
@@ -50,7 +51,7 @@ export interface AuditRow {
   hash: Buffer | null;
 }
 
-/** Newest first, before an id. */
+/** Newest first, before an id; those of the canary, one each minute, only where its provider or one of them is asked for. */
 export function readAudit(
   tx: Tx,
   filter: { subject?: string | undefined; source_event_id?: string | undefined; provider_id?: string | undefined },
@@ -61,6 +62,7 @@ export function readAudit(
     `select a.*, c.seq, c.hash from audit a left join audit_chain c on c.audit_id = a.id
      where ($1::bigint is null or a.id < $1) and ($2::text is null or a.subject = $2)
        and ($3::text is null or a.source_event_id = $3) and ($4::text is null or a.provider_id = $4)
+       and (coalesce($2, $3, $4) is not null or a.provider_id is distinct from '${CANARY_PROVIDER_ID}')
      order by a.id desc limit $5`,
     [
       page.before ?? null,
