@@ -145,7 +145,7 @@ export interface GrantsApi {
       grant_ids: string[];
     };
   };
-  /** What was announced, newest first: `GET /v1/revocations` */
+  /** What was announced, newest first; those of the canary where its provider is asked for: `GET /v1/revocations` */
   listRevocations: {
     query: { provider_id?: string; user_id?: string; organization_id?: string; limit?: number; cursor?: string };
     answer: {
@@ -187,7 +187,7 @@ export interface GrantsApi {
       closed: boolean;
     };
   };
-  /** Events, newest first: `GET /v1/events` */
+  /** Events, newest first; those of the canary where its provider is asked for: `GET /v1/events` */
   listEvents: {
     query: {
       provider_id?: string;
@@ -743,7 +743,7 @@ export interface GrantsApi {
       };
     };
   };
-  /** Who did what, when and why, newest first: `GET /v1/audit` */
+  /** Who did what, when and why, newest first; those of the canary where its provider is asked for: `GET /v1/audit` */
   listAudit: {
     query: {
       subject?: string;

@@ -29,6 +29,8 @@ import { userDetails, userQuery, userView } from './users.controller.js';
 const AWAY = { 503: ['database_unavailable'] } as const;
 const INVALID = { 400: ['request_invalid'] } as const;
 const SELECTED = { 400: ['request_invalid', 'provider_required'] } as const;
+/** One each minute, of nobody. */
+const WITHOUT_CANARY = '; those of the canary where its provider is asked for';
 const oneProvider = z.object({ provider_id: z.string().optional() });
 
 function list(path: string, operationId: string, summary: string, query: z.ZodObject, item: z.ZodType): Operation {
@@ -105,7 +107,13 @@ export const GRANTS_OPEN_API = openApi(
       ),
       problems: { ...SELECTED, ...AWAY },
     },
-    list('/v1/revocations', 'listRevocations', 'What was announced, newest first', revocationQuery, revocationView),
+    list(
+      '/v1/revocations',
+      'listRevocations',
+      `What was announced, newest first${WITHOUT_CANARY}`,
+      revocationQuery,
+      revocationView,
+    ),
     {
       method: 'post',
       path: '/v1/reinstatements',
@@ -115,7 +123,7 @@ export const GRANTS_OPEN_API = openApi(
       responses: ok('The state of the scope.', scopeStateData.extend({ closed: z.boolean() })),
       problems: { ...SELECTED, 409: ['scope_is_tombstone'], ...AWAY },
     },
-    list('/v1/events', 'listEvents', 'Events, newest first', eventQuery, eventView),
+    list('/v1/events', 'listEvents', `Events, newest first${WITHOUT_CANARY}`, eventQuery, eventView),
     {
       method: 'get',
       path: '/v1/events/{id}',
@@ -268,6 +276,12 @@ export const GRANTS_OPEN_API = openApi(
       responses: ok('What came of them.', canaryView),
       problems: AWAY,
     },
-    list('/v1/audit', 'listAudit', 'Who did what, when and why, newest first', auditQueryFields, auditView),
+    list(
+      '/v1/audit',
+      'listAudit',
+      `Who did what, when and why, newest first${WITHOUT_CANARY}`,
+      auditQueryFields,
+      auditView,
+    ),
   ],
 );

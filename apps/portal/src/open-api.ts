@@ -82,6 +82,7 @@ const NO_ISSUER = [
 
 /** Of a browser's session; an API key is taken as well. */
 const SESSION = { 401: ['session_ended', 'api_key_invalid'], 403: ['permission_missing'], ...AWAY } as const;
+const NO_CSRF = { 403: ['permission_missing', 'csrf_token_invalid'] } as const;
 const GRANTS_AWAY = {
   502: ['grants_refused_portal'],
   503: ['access_unknown', 'database_unavailable', 'grants_unavailable', 'identity_provider_unavailable'],
@@ -93,8 +94,6 @@ const NO_SIGN_IN = {
 const page = (description: string) => ({ description, contentType: 'text/html', schema: z.string() });
 /** A person is before it, not a program. */
 const CALLBACK = {
-  200: page('Signed in, for a tool.'),
-  303: { description: 'Signed in: to where the sign-in was begun.' },
   400: page('state_mismatch: it was not begun in this browser, or too long ago.'),
   401: page('sign_in_refused: WorkOS refuses the code.'),
   403: page('sign_in_refused, access_refused: WorkOS or the rule says no.'),
@@ -273,7 +272,7 @@ export const PORTAL_OPEN_API = openApi(
       security: 'session',
       headers: CSRF,
       responses: { 204: { description: 'Ended.' } },
-      problems: { ...SESSION, 403: ['csrf_token_invalid'] },
+      problems: { ...SESSION, ...NO_CSRF },
     },
     {
       method: 'post',
@@ -346,7 +345,7 @@ export const PORTAL_OPEN_API = openApi(
       problems: {
         400: ['request_invalid'],
         ...SESSION,
-        403: ['csrf_token_invalid'],
+        ...NO_CSRF,
         404: ['grant_unknown', 'not_a_person'],
         ...GRANTS_AWAY,
       },
@@ -363,7 +362,7 @@ export const PORTAL_OPEN_API = openApi(
       problems: {
         400: ['request_invalid'],
         ...SESSION,
-        403: ['csrf_token_invalid'],
+        ...NO_CSRF,
         404: ['session_unknown', 'not_a_person'],
         ...GRANTS_AWAY,
       },
@@ -394,7 +393,7 @@ export const PORTAL_OPEN_API = openApi(
       summary: 'Where AuthKit comes back to: the redirect URI of the page',
       security: 'none',
       query: callbackQuery,
-      responses: CALLBACK,
+      responses: { 303: { description: 'Signed in: to where the sign-in was begun.' }, ...CALLBACK },
     },
     {
       method: 'get',
@@ -428,7 +427,7 @@ export const PORTAL_OPEN_API = openApi(
       summary: 'Where AuthKit comes back to: the redirect URI of tools',
       security: 'none',
       query: callbackQuery,
-      responses: CALLBACK,
+      responses: { 200: page('Signed in: the tool gets it now.'), ...CALLBACK },
     },
     {
       method: 'post',

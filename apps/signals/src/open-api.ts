@@ -32,7 +32,10 @@ import { authorizationServer, jwks, protectedResource, ssfConfiguration } from '
 const AWAY = { 503: ['database_unavailable'] } as const;
 /** Of a receiver; its key, or an access token for it. */
 const RECEIVER = { 401: ['receiver_unknown'], 403: ['scope_insufficient'], ...AWAY } as const;
+/** The least that any token is for. */
+const READING = { 401: ['receiver_unknown'], ...AWAY } as const;
 const NO_STREAM = { ...RECEIVER, 400: ['request_invalid'], 404: ['stream_unknown'] } as const;
+const NOTHING_TO_READ = { ...READING, 400: ['request_invalid'], 404: ['stream_unknown'] } as const;
 const NO_OWN_STREAM = { 400: ['request_invalid'], 404: ['stream_unknown'], ...AWAY } as const;
 const NO_DELIVERY = { 404: ['delivery_unknown'], ...AWAY } as const;
 const listOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), next_cursor: z.null() });
@@ -129,7 +132,7 @@ export const SIGNALS_OPEN_API = openApi(
       security: 'bearer_token',
       query: streamQuery,
       responses: { 200: { description: 'As it is.', schema: z.union([streamView, z.array(streamView)]) } },
-      problems: NO_STREAM,
+      problems: NOTHING_TO_READ,
     },
     {
       method: 'patch',
@@ -169,7 +172,7 @@ export const SIGNALS_OPEN_API = openApi(
       security: 'bearer_token',
       query: oneStreamQuery,
       responses: { 200: { description: 'Its status.', schema: statusView } },
-      problems: NO_STREAM,
+      problems: NOTHING_TO_READ,
     },
     {
       method: 'post',
@@ -219,7 +222,7 @@ export const SIGNALS_OPEN_API = openApi(
       security: 'bearer_token',
       body: pollBody,
       responses: { 200: { description: 'SETs by their jti, one of each subject.', schema: pollView } },
-      problems: NO_STREAM,
+      problems: NOTHING_TO_READ,
     },
     {
       method: 'post',
