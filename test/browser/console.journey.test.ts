@@ -102,6 +102,12 @@ inBrowser('the console', () => {
     expect(await seriousFindings(theirs.page)).toEqual([]);
     expect((await client.makeGrant({ user_id: id })).status).toBe(201);
     await theirs.page.getByRole('row').filter({ hasText: 'vault:production' }).getByText('active').waitFor();
+    // What they do not need any more they give back.
+    await client.makeGrant({ user_id: id }, 'repo:billing');
+    const theirRow = theirs.page.getByRole('row').filter({ hasText: 'repo:billing' });
+    await theirRow.getByRole('button', { name: 'Give back…' }).click();
+    await theirs.page.getByRole('dialog').getByRole('button', { name: 'Give back' }).click();
+    await theirRow.getByText('revoked', { exact: true }).waitFor();
     // They are told of themselves, and of nobody else.
     const told = await theirs.page.evaluate<{ user_id?: string }[]>(
       `new Promise((resolve) => {
@@ -114,7 +120,7 @@ inBrowser('the console', () => {
           });
       })`,
     );
-    expect(told.map(({ user_id }) => user_id)).toEqual([id]);
+    expect(new Set(told.map(({ user_id }) => user_id))).toEqual(new Set([id]));
 
     await go('/users');
     await page.getByLabel('Search users').fill(email.slice(0, 10));
@@ -204,6 +210,7 @@ inBrowser('the console', () => {
 
     await page.getByRole('button', { name: 'Revoke everything of this filter…' }).click();
     await see('2 active grants would end');
+    expect(await seriousFindings(page)).toEqual([]);
     expect(await client.verdict(person.token)).toBe('active');
     await page.getByRole('dialog').getByLabel('Reason').fill('laptop stolen');
     await page.getByRole('button', { name: 'Revoke now' }).click();
@@ -211,6 +218,26 @@ inBrowser('the console', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).last().click();
     await row('vault:b').getByText('revoked').waitFor();
     await row('vault:c').getByText('laptop stolen').waitFor();
+  });
+
+  test('an API key is made, shown this once, and revoked', async () => {
+    await go('/portal-access');
+    await page.getByRole('button', { name: 'New API key' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill('gateway');
+    await page.getByRole('dialog').getByRole('combobox', { name: 'What it may do' }).press('ArrowDown');
+    await page.getByRole('option', { name: /^verify:/ }).click();
+    await page.getByRole('button', { name: 'Make it' }).click();
+    const key = (await page.getByRole('dialog').getByText(/^rsk_/).textContent())!;
+    await page.getByRole('button', { name: 'I have it' }).click();
+    await row('gateway').getByText('active').waitFor();
+    expect(await page.content()).not.toContain(key);
+    const judge = async (): Promise<number> =>
+      (await fetch(`${stack.tokenVerification}/v1/scopes`, { headers: { authorization: `Bearer ${key}` } })).status;
+    await expectEventually(async () => (await judge()) === 400);
+    await page.getByRole('button', { name: 'Revoke gateway' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+    await row('gateway').getByText('revoked').waitFor();
+    await expectEventually(async () => (await judge()) === 401);
   });
 
   test('whoever else is told: what was said, each try, and said again', async () => {
@@ -254,6 +281,51 @@ inBrowser('the console', () => {
       .locator('[data-canary=refused]')
       .getByText(/after its webhook/)
       .waitFor();
+  });
+
+  test('the audit leaves out what the canary does each minute, says so, and shows it', async () => {
+    await go('/audit');
+    const ofCanary = page.getByRole('table', { name: 'Audit of access' }).getByTitle(/^rescind-canary\//);
+    await page.getByRole('table', { name: 'Audit of access' }).waitFor();
+    expect(await ofCanary.count()).toBe(0);
+    await page.getByRole('button', { name: 'Show them' }).click();
+    await ofCanary.first().waitFor();
+    expect(new URL(page.url()).searchParams.get('provider_id')).toBe('rescind-canary');
+    await go('/audit?of=settings');
+    await page.getByRole('table', { name: 'Audit of settings' }).getByText('all settings').first().waitFor();
+  });
+
+  test('what cannot be known is not called none, and what was so before does not pass for what is so now', async () => {
+    const person = await client.person();
+    await go(`/users/${person.userId}?provider_id=${stack.provider.id}`);
+    await page.getByRole('heading', { name: person.email }).waitFor();
+    const away = { type: 'about:blank', title: 'Service Unavailable', status: 503, code: 'grants_unavailable' };
+    const answer = { status: 503, contentType: 'application/problem+json', body: JSON.stringify(away) };
+    const ofGrants = /\/api\/grants\/|\/v1\/identity-providers$/;
+    const signals = page.getByRole('region', { name: 'Signals', exact: true });
+    await page.route(ofGrants, (route) => route.fulfill(answer));
+    try {
+      // The page asks again by itself.
+      await page.getByRole('alert').filter({ hasText: 'This could not be loaded' }).first().waitFor();
+      await page.getByRole('heading', { name: person.email }).waitFor();
+      await go('/');
+      await page.locator('main').getByText('not known').nth(3).waitFor();
+      expect(await page.getByText('none yet').count()).toBe(0);
+      await go('/health');
+      await signals.getByRole('alert').waitFor();
+      expect(await page.getByText('No identity provider yet').count()).toBe(0);
+    } finally {
+      await page.unroute(ofGrants);
+    }
+    await signals.getByRole('table', { name: 'Signals' }).waitFor();
+  });
+
+  test('what is not there has a page that says so', async () => {
+    for (const place of ['/nowhere', '/users/user_nobody', '/providers/idp_nobody', '/grants/grant_nobody']) {
+      await go(place);
+      await see(/There is nothing at this address|There is no such thing here/);
+      expect(await seriousFindings(page)).toEqual([]);
+    }
   });
 
   test('what was set aside is seen, and sent again', async () => {
@@ -358,6 +430,16 @@ inBrowser('the console', () => {
       await go(`/providers/${stack.provider.id}`);
       await page.locator('[data-done=true]').filter({ hasText: 'A revocation went all the way' }).waitFor();
       await page.locator('[data-done=true]').filter({ hasText: 'Somebody has signed in with AuthKit' }).waitFor();
+      // And away with it: nobody does that by accident.
+      await go('/providers');
+      await page.getByRole('link', { name: 'A second one' }).click();
+      await page.getByRole('button', { name: 'Delete…' }).click();
+      const button = page.getByRole('dialog').getByRole('button', { name: 'Delete' });
+      expect(await button.isDisabled()).toBe(true);
+      await page.getByRole('dialog').getByLabel('Type A second one to go on').fill('A second one');
+      await button.click();
+      await page.getByRole('heading', { name: 'Identity providers' }).waitFor();
+      await expectEventually(async () => (await page.getByRole('link', { name: 'A second one' }).count()) === 0);
     });
   });
 

@@ -2,7 +2,7 @@ import { Select, TextInput } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { Icon } from './icons.js';
-import { useProviders } from './queries.js';
+import { CANARY, useProviders } from './queries.js';
 
 export type Filters = Record<string, string | undefined>;
 
@@ -105,12 +105,9 @@ export function Choice({
 /** Not there where there is nothing to choose. */
 export function ProviderChoice() {
   const providers = useProviders().data?.data ?? [];
-  if (providers.length < 2) return null;
-  return (
-    <Choice
-      name="provider_id"
-      label="Identity provider"
-      options={providers.map(({ id, name }) => ({ value: id, label: name }))}
-    />
-  );
+  const [{ provider_id }] = useFilters();
+  const options = providers.map(({ id, name }) => ({ value: id, label: name }));
+  if (provider_id === CANARY) options.push({ value: CANARY, label: 'the canary' });
+  if (options.length < 2) return null;
+  return <Choice name="provider_id" label="Identity provider" options={options} />;
 }

@@ -22,17 +22,23 @@ let endedBecause: string | undefined;
 /** Why the session of whoever looks has ended, where it was not by signing out. */
 export const whyEnded = (): string | undefined => endedBecause;
 
+/** A refusal is final; an outage is not. */
+const isOutage = (error: unknown): boolean =>
+  error instanceof ApiProblem && (error.status === 0 || error.status >= 500) && !isNotInstalled(error);
+
+const AGAIN_MS = 5_000;
+/** How often something is asked for, ms; after an outage always, until there is an answer. */
+const asked =
+  (every?: number) =>
+  ({ state }: { state: { error: Error | null } }): number | false =>
+    isOutage(state.error) ? Math.min(every ?? AGAIN_MS, AGAIN_MS) : (every ?? false);
+
 export const queryClient = new QueryClient({
   queryCache: new QueryCache({ onError: noticeEnd }),
   defaultOptions: {
     queries: {
       staleTime: 2_000,
-      // A refusal is final; an outage is not.
-      retry: (failures, error) => {
-        if (!(error instanceof ApiProblem) || (error.status > 0 && error.status < 500) || isNotInstalled(error))
-          return false;
-        return failures < 2;
-      },
+      retry: (failures, error) => isOutage(error) && failures < 2,
       retryDelay: (failures) => 500 * 2 ** failures,
     },
     mutations: { onError: noticeEnd },
@@ -72,7 +78,7 @@ export function useGet<R extends Getting>(
     queryKey: [pathOf(route, ask), (ask as { query?: object }).query ?? {}],
     queryFn: ({ signal }) => call(route, ask, signal),
     ...(options.enabled === undefined ? {} : { enabled: options.enabled }),
-    ...(options.every === undefined ? {} : { refetchInterval: options.every }),
+    refetchInterval: asked(options.every),
   });
 }
 
@@ -94,7 +100,7 @@ export function useList<R extends Listing>(route: R, ask: Input<R>, options: { e
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
-    ...(options.every === undefined ? {} : { refetchInterval: options.every }),
+    refetchInterval: asked(options.every),
   });
 }
 
@@ -118,6 +124,9 @@ export function outdate(client: QueryClient, paths: readonly string[]): Promise<
     predicate: ({ queryKey: [path] }) => typeof path === 'string' && paths.some((begin) => path.startsWith(begin)),
   });
 }
+
+/** The provider of the synthetic revocations, which is nobody's: lists leave out what is its own unless it is asked for. */
+export const CANARY = 'rescind-canary';
 
 export function useProviders() {
   return useGet('GET /v1/identity-providers', {});

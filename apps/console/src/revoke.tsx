@@ -1,10 +1,10 @@
-import { Alert, Button, Group, List as Bullets, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, List as Bullets, Text } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { call, GRANTS } from './api.js';
-import { Ask } from './ask.js';
+import { Ask, Done, InWords } from './ask.js';
 import { Icon } from './icons.js';
 import { useSend } from './queries.js';
-import { count, Refusal, Waiting } from './ui.js';
+import { count, Refusal, shortId, Waiting } from './ui.js';
 
 export interface Whose {
   provider_id?: string | undefined;
@@ -14,9 +14,9 @@ export interface Whose {
 }
 
 const inWords = ({ user_id, organization_id, session_id }: Whose): string => {
-  if (session_id) return `of the session ${session_id}`;
-  if (user_id && organization_id) return `of the user ${user_id} within the organization ${organization_id}`;
-  return user_id ? `of the user ${user_id}` : `within the organization ${organization_id}`;
+  const within = organization_id ? ` within the organization ${shortId(organization_id)}` : '';
+  if (session_id) return ` of the session ${shortId(session_id)}`;
+  return user_id ? ` of the user ${shortId(user_id)}${within}` : within;
 };
 
 /** Closes a scope by hand; first it is said what that would end (`dry_run`). */
@@ -32,73 +32,47 @@ export function RevokeScope({ whose, close }: { whose: Whose; close: () => void 
 
   if (revoke.data) {
     return (
-      <Modal opened onClose={close} title="Revoked">
-        <Stack>
-          <Alert color="teal" icon={<Icon name="check" />}>
-            {grantsEnded(revoke.data.revoked_grants)} ended. Tokens that were issued until now are refused.
-          </Alert>
-          <Button onClick={close}>Close</Button>
-        </Stack>
-      </Modal>
+      <Done title="Revoked" close={close}>
+        <Alert color="teal" icon={<Icon name="check" />}>
+          {grantsEnded(revoke.data.revoked_grants)} ended. Tokens that were issued until now are refused.
+        </Alert>
+      </Done>
     );
   }
   return (
-    <Modal opened onClose={close} title={`Revoke all access ${inWords(whose)}`} size="lg">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          revoke.mutate();
-        }}
-      >
-        <Stack>
-          {preview.isPending && <Waiting>Looking at what that would end…</Waiting>}
-          <Refusal error={preview.error} />
-          {ends !== undefined && (
-            <Alert
-              color={ends > 0 ? 'orange' : 'gray'}
-              icon={<Icon name="eye" />}
-              title={`${grantsEnded(ends)} would end`}
-            >
-              <Text size="sm">
-                Nothing has been changed so far. Every token that was issued until now is refused as well.
-              </Text>
-              {preview.data!.grant_ids.length > 0 && (
-                <Bullets size="sm" mt="xs" className="mono">
-                  {preview.data!.grant_ids.slice(0, 8).map((id) => (
-                    <Bullets.Item key={id}>{id}</Bullets.Item>
-                  ))}
-                  {ends > 8 && <Bullets.Item>and {count(ends - 8)} more</Bullets.Item>}
-                </Bullets>
-              )}
-            </Alert>
+    <Ask
+      title={`Revoke all access${inWords(whose)}`}
+      button="Revoke now"
+      send={revoke}
+      whenDone={() => undefined}
+      isIncomplete={reason.trim() === '' || !preview.data}
+      size="lg"
+      close={close}
+    >
+      {preview.isPending && <Waiting>Looking at what that would end…</Waiting>}
+      <Refusal error={preview.error} />
+      {ends !== undefined && (
+        <Alert color={ends > 0 ? 'orange' : 'gray'} icon={<Icon name="eye" />} title={`${grantsEnded(ends)} would end`}>
+          <Text size="sm">
+            Nothing has been changed so far. Every token that was issued until now is refused as well.
+          </Text>
+          {preview.data!.grant_ids.length > 0 && (
+            <Bullets size="sm" mt="xs" className="mono">
+              {preview.data!.grant_ids.slice(0, 8).map((id) => (
+                <Bullets.Item key={id}>{id}</Bullets.Item>
+              ))}
+              {ends > 8 && <Bullets.Item>and {count(ends - 8)} more</Bullets.Item>}
+            </Bullets>
           )}
-          <TextInput
-            label="Reason"
-            description="Stands on each grant, in the audit, and in what downstream services are told."
-            placeholder="laptop stolen"
-            value={reason}
-            onChange={({ currentTarget }) => setReason(currentTarget.value)}
-            maxLength={200}
-            required
-            data-autofocus
-          />
-          <Refusal error={revoke.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button
-              type="submit"
-              color="red.9"
-              loading={revoke.isPending}
-              disabled={reason.trim() === '' || !preview.data}
-            >
-              Revoke now
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </Alert>
+      )}
+      <InWords
+        description="Stands on each grant, in the audit, and in what downstream services are told."
+        placeholder="laptop stolen"
+        words={reason}
+        setWords={setReason}
+      />
+    </Ask>
   );
 }
 
@@ -124,15 +98,7 @@ export function RevokeGrants({ ids, close }: { ids: readonly string[]; close: ()
         This is final. Other access of the same people stays, and so do their tokens; to end all of somebody’s access
         open their page.
       </Text>
-      <TextInput
-        label="Reason"
-        placeholder="not needed any more"
-        value={reason}
-        onChange={({ currentTarget }) => setReason(currentTarget.value)}
-        maxLength={200}
-        required
-        data-autofocus
-      />
+      <InWords placeholder="not needed any more" words={reason} setWords={setReason} />
     </Ask>
   );
 }

@@ -6,7 +6,7 @@ import { ToButton } from './links.js';
 import { SignIn } from './pages/sign-in.js';
 import { useSession } from './queries.js';
 import { Shell } from './shell.js';
-import { Empty, Failed } from './ui.js';
+import { Empty, Failed, PageHead } from './ui.js';
 
 /** Nothing but the sign-in is drawn before it is known who looks. */
 function Root() {
@@ -27,11 +27,14 @@ function Root() {
 const root = createRootRoute({
   component: Root,
   notFoundComponent: () => (
-    <Empty icon="search" title="There is nothing at this address">
-      <ToButton to="/" variant="default" mt="sm">
-        To the live page
-      </ToButton>
-    </Empty>
+    <>
+      <PageHead title="Nothing here" />
+      <Empty icon="search" title="There is nothing at this address">
+        <ToButton to="/" variant="default" mt="sm">
+          To the first page
+        </ToButton>
+      </Empty>
+    </>
   ),
 });
 const getParentRoute = () => root;

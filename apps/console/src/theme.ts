@@ -30,7 +30,15 @@ export const theme: MantineThemeOverride = createTheme({
     },
     Button: { defaultProps: { size: 'sm' } },
     Paper: { defaultProps: { withBorder: true, radius: 'md' } },
-    Modal: { defaultProps: { centered: true, radius: 'md', overlayProps: { backgroundOpacity: 0.45, blur: 2 } } },
+    Modal: {
+      defaultProps: {
+        centered: true,
+        radius: 'md',
+        overlayProps: { backgroundOpacity: 0.45, blur: 2 },
+        closeButtonProps: { 'aria-label': 'Close' },
+        styles: { title: { fontWeight: 650, overflowWrap: 'anywhere' } },
+      },
+    },
     Alert: { defaultProps: { radius: 'md' } },
   },
 });

@@ -16,10 +16,10 @@ import {
 } from '@mantine/core';
 import type { UseInfiniteQueryResult, InfiniteData, UseQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useSyncExternalStore } from 'react';
-import { isAbsent, isNotInstalled, sentence } from './api.js';
+import { ApiProblem, isAbsent, isNotInstalled, sentence } from './api.js';
 import { Icon, type IconName } from './icons.js';
 import { To } from './links.js';
-import { useProviders } from './queries.js';
+import { CANARY, useProviders } from './queries.js';
 import { meaningOf } from './reasons.js';
 import type { Page } from './types.js';
 
@@ -106,6 +106,13 @@ export function Failed({ error, again }: { error: unknown; again?: () => unknown
       </Empty>
     );
   }
+  if (error instanceof ApiProblem && error.status === 404) {
+    return (
+      <Empty icon="search" title="There is no such thing here">
+        {error.sentence}
+      </Empty>
+    );
+  }
   return (
     <Alert color="red" icon={<Icon name="alert" />} title="This could not be loaded" m="md" role="alert">
       <Stack gap="xs" align="flex-start">
@@ -145,11 +152,26 @@ export function Loading({ rows = 4 }: { rows?: number }) {
   );
 }
 
-/** What one question answered, or what stands in its place. */
+/** What one question answered, or what stands in its place. What was answered before does not pass for what is so now. */
 export function Answered<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
-  if (query.data !== undefined) return <>{children(query.data)}</>;
-  if (query.isError) return <Failed error={query.error} again={query.refetch} />;
-  return <Loading />;
+  const isGone = query.error instanceof ApiProblem && query.error.status === 404;
+  return (
+    <>
+      {query.isError && <Failed error={query.error} again={query.refetch} />}
+      {query.data !== undefined && !isGone && children(query.data)}
+      {query.isPending && <Loading />}
+    </>
+  );
+}
+
+/** The same within a line. */
+export function Known<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
+  if (query.data !== undefined && !query.isError) return <>{children(query.data)}</>;
+  return (
+    <Text span inherit c="dimmed">
+      {query.isError ? 'not known' : '…'}
+    </Text>
+  );
 }
 
 export interface Column<T> {
@@ -376,6 +398,7 @@ export function EventLink({ id, provider }: { id: string; provider?: string | nu
 /** A provider by its name. */
 export function ProviderName({ id }: { id: string }) {
   const name = useProviders().data?.data.find((provider) => provider.id === id)?.name;
+  if (id === CANARY) return <span title={id}>the canary</span>;
   return name ? <span title={id}>{name}</span> : <span className="mono">{shortId(id)}</span>;
 }
 
@@ -452,6 +475,8 @@ export function ms(duration: number): string {
 }
 
 export const count = (n: number): string => n.toLocaleString('en');
+/** `1 person`, `2 people`. */
+export const many = (n: number, one: string, more: string): string => `${count(n)} ${n === 1 ? one : more}`;
 
 export function Waiting({ children }: { children: ReactNode }) {
   return (

@@ -1,21 +1,17 @@
-import { Group, SegmentedControl } from '@mantine/core';
+import { Anchor, Group, SegmentedControl, Text } from '@mantine/core';
+import { moment, REASON, SOURCE } from '../columns.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
-import { useList } from '../queries.js';
+import { CANARY, useList } from '../queries.js';
 import type { Audit, Change } from '../types.js';
-import { type Column, Empty, EventLink, Id, List, PageHead, ProviderName, Reason, When } from '../ui.js';
+import { type Column, Empty, Id, List, PageHead, ProviderName } from '../ui.js';
 
 export const AUDIT_COLUMNS: Column<Audit>[] = [
-  { title: 'When', cell: ({ at }) => <When at={at} />, narrow: true },
+  moment('When', 'at'),
   { title: 'What', cell: ({ action }) => <b>{action.replaceAll('_', ' ').replaceAll('.', ': ')}</b> },
   { title: 'Of', cell: ({ subject }) => (subject ? <Id id={subject} /> : '—') },
-  { title: 'Reason', cell: ({ reason }) => (reason ? <Reason code={reason} /> : '—') },
+  REASON,
   { title: 'Who', cell: ({ actor }) => actor },
-  {
-    title: 'Event',
-    cell: ({ source_event_id, provider_id }) =>
-      source_event_id ? <EventLink id={source_event_id} provider={provider_id} /> : '—',
-    narrow: true,
-  },
+  SOURCE,
   {
     title: 'Seal',
     cell: ({ hash, seq }) =>
@@ -31,16 +27,48 @@ export const AUDIT_COLUMNS: Column<Audit>[] = [
 ];
 
 const CHANGE_COLUMNS: Column<Change>[] = [
-  { title: 'When', cell: ({ at }) => <When at={at} />, narrow: true },
+  moment('When', 'at'),
   { title: 'What', cell: ({ action }) => <b>{action.replaceAll('_', ' ')}</b> },
   { title: 'Provider', cell: ({ provider_id }) => (provider_id ? <ProviderName id={provider_id} /> : '—') },
   { title: 'Version', cell: ({ version }) => version ?? '—', narrow: true },
   { title: 'Who', cell: ({ actor }) => actor },
   {
     title: 'Detail',
-    cell: ({ detail }) => (detail ? <span className="mono">{JSON.stringify(detail)}</span> : '—'),
+    cell: ({ detail }) => (detail ? <Detail of={detail} /> : '—'),
   },
 ];
+
+/** What was changed, from what to what; all settings of something new where somebody opens them. */
+function Detail({ of: { fields = {}, settings, ...others } }: { of: Record<string, unknown> }) {
+  const changes = Object.entries(fields as Record<string, { from: unknown; to: unknown }>);
+  return (
+    <>
+      {changes.map(([name, { from, to }]) => (
+        <div key={name}>
+          {name.replaceAll('_', ' ')}: <Value of={from} /> → <Value of={to} />
+        </div>
+      ))}
+      {Object.entries(others).map(([name, value]) => (
+        <div key={name}>
+          {name.replaceAll('_', ' ')}: <Value of={value} />
+        </div>
+      ))}
+      {settings !== undefined && (
+        <details>
+          <summary>all settings</summary>
+          <pre className="code">{JSON.stringify(settings, null, 2)}</pre>
+        </details>
+      )}
+    </>
+  );
+}
+
+const Value = ({ of }: { of: unknown }) =>
+  of === null || of === undefined ? (
+    <>none</>
+  ) : (
+    <span className="mono">{typeof of === 'string' ? of : JSON.stringify(of)}</span>
+  );
 
 export function AuditPage() {
   const [filters, change] = useFilters();
@@ -71,16 +99,27 @@ export function AuditPage() {
 }
 
 function OfAccess() {
-  const [{ subject, source_event_id, provider_id }] = useFilters();
+  const [{ subject, source_event_id, provider_id }, change] = useFilters();
   const list = useList('GET /api/grants/v1/audit', { query: { subject, source_event_id, provider_id } });
   return (
-    <List
-      list={list}
-      label="Audit of access"
-      columns={AUDIT_COLUMNS}
-      keyOf={({ id }) => id}
-      empty={<Empty icon="scroll" title="No entries" />}
-    />
+    <>
+      <List
+        list={list}
+        label="Audit of access"
+        columns={AUDIT_COLUMNS}
+        keyOf={({ id }) => id}
+        empty={<Empty icon="scroll" title="No entries" />}
+      />
+      {(subject ?? source_event_id ?? provider_id) === undefined && (
+        <Text size="xs" c="dimmed" mt="xs">
+          Left out is what the canary does each minute, a synthetic revocation of nobody: its entries are in the chain
+          like all others.{' '}
+          <Anchor component="button" size="xs" onClick={() => change({ provider_id: CANARY })}>
+            Show them
+          </Anchor>
+        </Text>
+      )}
+    </>
   );
 }
 

@@ -23,6 +23,7 @@ interface Check {
 export function useChecks(provider: Provider): Check[] {
   const webhook = useWebhook(provider);
   const last = useLastEvent(provider);
+  const newest = last.data?.data[0];
   const seen = useGet('GET /api/grants/v1/users', { query: { limit: 20, provider_id: provider.id } }, { every: 5_000 });
   const revoked = useGet(
     'GET /api/grants/v1/revocations',
@@ -47,15 +48,15 @@ export function useChecks(provider: Provider): Check[] {
     },
     {
       name: 'The signing secret is here',
-      done: provider.webhook_enabled ? webhook.data?.secrets.some(({ origin }) => origin === 'pasted') : false,
+      done: provider.webhook_enabled && webhook.data?.secrets.some(({ origin }) => origin === 'pasted'),
       proof: 'Sealed; never shown again.',
       todo: 'Make the endpoint in WorkOS, and paste its signing secret.',
       step: 'webhooks',
     },
     {
       name: 'A webhook has come in',
-      done: Boolean(webhook.data?.last_delivery_at) || last !== undefined,
-      proof: last ? `The last one: ${last.type}.` : 'Its signature was right.',
+      done: webhook.data?.last_delivery_at ? true : last.data && last.data.data.length > 0,
+      proof: newest ? `The last one: ${newest.type}.` : 'Its signature was right.',
       todo: 'Send a test event from the endpoint’s page in WorkOS.',
       step: 'webhooks',
     },
@@ -106,13 +107,16 @@ export function useChecks(provider: Provider): Check[] {
                 Complete up to <When at={mine.complete_up_to} />.
               </>
             ),
-            todo: mine.problem ?? 'The Events API was not read so far.',
+            todo: asSentence(mine.problem ?? 'the Events API was not read so far'),
             optional: true,
           },
         ]
       : []),
   ];
 }
+
+/** What a service says of itself begins small and ends without a stop. */
+const asSentence = (said: string): string => `${said.charAt(0).toUpperCase()}${said.slice(1).replace(/\.$/, '')}.`;
 
 export function CheckList({ provider }: { provider: Provider }) {
   return (
@@ -122,15 +126,15 @@ export function CheckList({ provider }: { provider: Provider }) {
           <Group gap="sm" wrap="nowrap" align="flex-start">
             <Text
               component="span"
-              c={`var(--mantine-color-${done ? 'teal' : optional ? 'gray' : 'orange'}-light-color)`}
+              c={`var(--mantine-color-${done ? 'teal' : optional || done === undefined ? 'gray' : 'orange'}-light-color)`}
               mt={2}
             >
-              <Icon name={done ? 'check' : optional ? 'dot' : 'clock'} size={17} />
+              <Icon name={done ? 'check' : optional || done === undefined ? 'dot' : 'clock'} size={17} />
             </Text>
             <div>
               <Text size="sm" fw={600}>
                 {name}
-                <span className="sr">{done ? ': yes' : ': not yet'}</span>
+                <span className="sr">{done ? ': yes' : done === undefined ? ': not known' : ': not yet'}</span>
                 {optional && !done && (
                   <Text span size="xs" c="dimmed" fw={400}>
                     {' '}
@@ -141,6 +145,8 @@ export function CheckList({ provider }: { provider: Provider }) {
               <Text size="xs" c="dimmed" component="div">
                 {done ? (
                   proof
+                ) : done === undefined ? (
+                  'Not known at this moment.'
                 ) : (
                   <>
                     {todo}{' '}

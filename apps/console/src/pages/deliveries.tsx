@@ -1,6 +1,7 @@
 import { Anchor, Button, Group, Modal, Paper, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { call, SIGNALS } from '../api.js';
+import { doing, moment } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, useFilters } from '../filters.js';
 import { useGet, useList, useSend, useSession } from '../queries.js';
@@ -99,7 +100,7 @@ const STREAM_COLUMNS: Column<Stream>[] = [
   },
   { title: 'Wait', cell: ({ pending }) => count(pending), narrow: true },
   { title: 'Refused', cell: ({ refused }) => count(refused), narrow: true },
-  { title: 'Last said', cell: ({ last_delivered_at }) => <When at={last_delivered_at} never="never" />, narrow: true },
+  moment('Last said', 'last_delivered_at', 'never'),
   {
     title: 'Trouble',
     cell: ({ failures, last_error }) =>
@@ -115,7 +116,7 @@ function Log({ streams }: { streams: readonly Stream[] }) {
   const mayChange = useSession().data?.role === 'administrator';
   const [looking, setLooking] = useState<Delivery>();
   const columns: Column<Delivery>[] = [
-    { title: 'When', cell: ({ created_at }) => <When at={created_at} />, narrow: true },
+    moment('When', 'created_at'),
     { title: 'What', cell: ({ type }) => <b title={type}>{typeOf(type)}</b>, narrow: true },
     {
       title: 'To',
@@ -138,7 +139,7 @@ function Log({ streams }: { streams: readonly Stream[] }) {
       narrow: true,
     },
     { title: 'Trouble', cell: ({ state, last_error }) => (state === 'delivered' ? '—' : (last_error ?? '—')) },
-    ...(mayChange ? [{ title: '', cell: (row: Delivery) => <Again row={row} />, narrow: true }] : []),
+    ...doing(mayChange, (row: Delivery) => <Again row={row} />),
   ];
   return (
     <>
@@ -235,7 +236,7 @@ function Tries({ of, close }: { of: Delivery; close: () => void }) {
               rows={attempt_log}
               keyOf={({ at }) => at}
               columns={[
-                { title: 'When', cell: ({ at }) => <When at={at} />, narrow: true },
+                moment('When', 'at'),
                 { title: 'Answer', cell: ({ status }) => status ?? 'none', narrow: true },
                 {
                   title: 'Took',

@@ -1,5 +1,6 @@
 import { Group, Paper } from '@mantine/core';
 import { useParams, useSearch } from '@tanstack/react-router';
+import { moment } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { useGet, useList } from '../queries.js';
@@ -23,7 +24,7 @@ import {
 import { AUDIT_COLUMNS } from './audit.js';
 
 export const EVENT_COLUMNS: Column<WorkOSEvent>[] = [
-  { title: 'Applied', cell: ({ applied_at }) => <When at={applied_at} />, narrow: true },
+  moment('Applied', 'applied_at'),
   { title: 'Type', cell: ({ type }) => <b>{type}</b> },
   { title: 'Outcome', cell: ({ outcome }) => <Status of={outcome} />, narrow: true },
   {

@@ -1,6 +1,7 @@
 import { Button, Checkbox, Group, Paper, Text } from '@mantine/core';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
+import { moment, STATUS } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
@@ -37,8 +38,8 @@ export const GRANT_COLUMNS: Column<Grant>[] = [
   },
   { title: 'User', cell: ({ user_id, provider_id }) => <UserLink id={user_id} provider={provider_id} /> },
   { title: 'Scopes', cell: ({ scopes }) => <span className="mono">{scopes.join(' ')}</span> },
-  { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
-  { title: 'Granted', cell: ({ granted_at }) => <When at={granted_at} />, narrow: true },
+  STATUS,
+  moment('Granted', 'granted_at'),
   {
     title: 'Ended',
     cell: ({ revoked_at, status, expires_at }) => <When at={status === 'expired' ? expires_at : revoked_at} />,

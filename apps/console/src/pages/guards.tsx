@@ -1,12 +1,13 @@
-import { Button, Group, Text, Textarea } from '@mantine/core';
+import { Button, Group, Text } from '@mantine/core';
 import { useState } from 'react';
 import { call, GRANTS } from '../api.js';
-import { Ask } from '../ask.js';
+import { Ask, InWords } from '../ask.js';
+import { doing, moment, PROVIDER, STATUS } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, ProviderChoice, useFilters } from '../filters.js';
 import { useList, useSend, useSession } from '../queries.js';
 import type { GuardTrip } from '../types.js';
-import { type Column, count, Empty, List, ms, PageHead, ProviderName, Status, When } from '../ui.js';
+import { type Column, count, Empty, List, many, ms, PageHead, When } from '../ui.js';
 
 type Decision = 'confirm' | 'undo';
 
@@ -20,9 +21,9 @@ export function Guards() {
   const mayChange = useSession().data?.role === 'administrator';
   const [deciding, setDeciding] = useState<{ trip: GuardTrip; decision: Decision }>();
   const columns: Column<GuardTrip>[] = [
-    { title: 'Tripped', cell: ({ tripped_at }) => <When at={tripped_at} />, narrow: true },
-    { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
-    { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
+    moment('Tripped', 'tripped_at'),
+    PROVIDER,
+    STATUS,
     {
       title: 'People',
       cell: ({ users, share, window_seconds }) => (
@@ -45,25 +46,18 @@ export function Guards() {
           '—'
         ),
     },
-    ...(mayChange
-      ? [
-          {
-            title: '',
-            narrow: true,
-            cell: (trip: GuardTrip) =>
-              trip.status === 'paused' ? (
-                <Group gap="xs" wrap="nowrap">
-                  <Button size="xs" color="red.9" onClick={() => setDeciding({ trip, decision: 'confirm' })}>
-                    Confirm…
-                  </Button>
-                  <Button size="xs" variant="default" onClick={() => setDeciding({ trip, decision: 'undo' })}>
-                    Undo…
-                  </Button>
-                </Group>
-              ) : null,
-          },
-        ]
-      : []),
+    ...doing(mayChange, (trip: GuardTrip) =>
+      trip.status === 'paused' ? (
+        <Group gap="xs" wrap="nowrap">
+          <Button size="xs" color="red.9" onClick={() => setDeciding({ trip, decision: 'confirm' })}>
+            Confirm…
+          </Button>
+          <Button size="xs" variant="default" onClick={() => setDeciding({ trip, decision: 'undo' })}>
+            Undo…
+          </Button>
+        </Group>
+      ) : null,
+    ),
   ];
   return (
     <>
@@ -126,19 +120,17 @@ function Decide({ trip, decision, close }: { trip: GuardTrip; decision: Decision
       close={close}
     >
       <Text size="sm">
-        <b>{count(trip.users)} people</b>, {count(trip.grants_waiting ?? 0)} grants. {text}
+        <b>{many(trip.users, 'person', 'people')}</b>, {many(trip.grants_waiting ?? 0, 'grant', 'grants')}. {text}
         {decision === 'undo' &&
           (trip.tombstones ?? 0) > 0 &&
-          ` ${count(trip.tombstones!)} of them were closed for ever, such as deleted users: they stay closed.`}
+          ` Of them ${count(trip.tombstones!)} are closed for ever, such as deleted users: they stay closed.`}
       </Text>
-      <Textarea
+      <InWords
         label="Note"
         description="Whom you asked, what you found. Stands in the audit."
-        value={note}
-        onChange={({ currentTarget }) => setNote(currentTarget.value)}
-        maxLength={200}
-        required
-        data-autofocus
+        isLong
+        words={note}
+        setWords={setNote}
       />
     </Ask>
   );

@@ -1,6 +1,7 @@
 import { Alert, Group, Paper, SimpleGrid, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { Chart } from '../chart.js';
+import { PROVIDER } from '../columns.js';
 import { Icon, type IconName } from '../icons.js';
 import { useGet, useProviders } from '../queries.js';
 import type { CanaryAnswer, HealthAnswer, Provider, ServiceHealth } from '../types.js';
@@ -10,6 +11,7 @@ import {
   count,
   Empty,
   EventLink,
+  Known,
   Light,
   ms,
   PageHead,
@@ -23,7 +25,7 @@ import { useLastEvent, useWebhook } from './webhook.js';
 
 export function Health() {
   const health = useGet('GET /api/health', {}, { every: 5_000 });
-  const providers = useProviders().data?.data ?? [];
+  const providers = useProviders();
   return (
     <>
       <PageHead
@@ -45,11 +47,11 @@ export function Health() {
       </Answered>
       <Section title="Signals">
         <Paper>
-          {providers.length === 0 ? (
-            <Empty icon="plug" title="No identity provider yet" />
-          ) : (
-            <Signals providers={providers} />
-          )}
+          <Answered query={providers}>
+            {({ data }) =>
+              data.length === 0 ? <Empty icon="plug" title="No identity provider yet" /> : <Signals providers={data} />
+            }
+          </Answered>
         </Paper>
       </Section>
       <Missed />
@@ -267,7 +269,12 @@ function Signals({ providers }: { providers: Provider[] }) {
 function LastWebhook({ provider }: { provider: Provider }) {
   const webhook = useWebhook(provider);
   const last = useLastEvent(provider);
-  return <When at={webhook.data?.last_delivery_at ?? last?.received_at} never="none yet" />;
+  const at = webhook.data?.last_delivery_at;
+  return at ? (
+    <When at={at} />
+  ) : (
+    <Known query={last}>{({ data }) => <When at={data[0]?.received_at} never="none yet" />}</Known>
+  );
 }
 
 function Missed() {
@@ -289,7 +296,7 @@ function Missed() {
               cell: ({ event_id, provider_id }) => <EventLink id={event_id} provider={provider_id} />,
             },
             { title: 'Type', cell: ({ type }) => type },
-            { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
+            PROVIDER,
             {
               title: 'Late by',
               cell: ({ late_by_ms }) => (late_by_ms === null ? '—' : ms(late_by_ms)),

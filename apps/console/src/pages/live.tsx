@@ -5,8 +5,22 @@ import { useFeed, useLiveInterval } from '../feed.js';
 import { Icon, type IconName } from '../icons.js';
 import { To, ToButton } from '../links.js';
 import { useGet, useList, useProviders, useSession } from '../queries.js';
-import type { FeedItem, FeedKind, Provider } from '../types.js';
-import { Clock, Empty, EventLink, Loading, ms, PageHead, ProviderName, Reason, Status, UserLink, When } from '../ui.js';
+import type { FeedItem, FeedKind } from '../types.js';
+import {
+  Clock,
+  Empty,
+  EventLink,
+  Failed,
+  Known,
+  Loading,
+  ms,
+  PageHead,
+  ProviderName,
+  Reason,
+  Status,
+  UserLink,
+  When,
+} from '../ui.js';
 import { Me } from './me.js';
 
 /** A person sees their own access; whoever works here sees what happens. */
@@ -36,7 +50,7 @@ function Live() {
         title="Live"
         lead="What happens, as it happens: a webhook comes in, its event is applied, grants are revoked, downstream services are told."
       />
-      <Tiles providers={providers.data?.data ?? []} />
+      <Tiles />
       <Chip.Group multiple value={shown} onChange={setShown}>
         <Group gap="xs" mb="sm" role="group" aria-label="Show only">
           {Object.entries(KINDS).map(([kind, { label }]) => (
@@ -126,8 +140,7 @@ function Sentence({ item }: { item: FeedItem }) {
       if (!reason) return <>Access of {whom} was opened; what was issued before stays void</>;
       return (
         <>
-          <b>{grant_ids ? (grant_ids.length === 1 ? '1 grant' : `${grant_ids.length} grants`) : 'Many grants'}</b> of{' '}
-          {whom} revoked, downstream told: <Reason code={reason} />
+          <b>{endedOf(grant_ids)}</b> of {whom} ended, downstream told: <Reason code={reason} />
         </>
       );
     case 'refused':
@@ -164,11 +177,18 @@ function Sentence({ item }: { item: FeedItem }) {
   }
 }
 
+/** What ended with a scope: nothing but tokens, some grants, or more than one message says. */
+function endedOf(grantIds: readonly string[] | undefined): string {
+  if (grantIds === undefined) return 'Grants';
+  if (grantIds.length === 0) return 'Access';
+  return grantIds.length === 1 ? '1 grant' : `${grantIds.length} grants`;
+}
+
 /** Without the feed: the newest events, asked for every few seconds. */
 function Lately() {
   const events = useList('GET /api/grants/v1/events', {}, { every: useLiveInterval() });
   const rows = events.data?.pages[0]?.data;
-  if (!rows) return <Loading />;
+  if (!rows) return events.isError ? <Failed error={events.error} again={events.refetch} /> : <Loading />;
   if (rows.length === 0) return <Empty icon="activity" title="No event has come in yet" />;
   return (
     <ol className="story" aria-label="The newest events">
@@ -189,25 +209,25 @@ function Lately() {
   );
 }
 
-function Tiles({ providers }: { providers: Provider[] }) {
+function Tiles() {
   const every = useLiveInterval();
+  const providers = useProviders();
   const last = useGet('GET /api/grants/v1/events', { query: { limit: 1 } }, { every });
   const revoked = useGet('GET /api/grants/v1/revocations', { query: { limit: 1 } }, { every });
   const aside = useGet('GET /api/grants/v1/set-aside', { query: { status: 'waiting', limit: 100 } });
-  const waiting = aside.data?.data.length ?? 0;
   return (
     <SimpleGrid cols={{ base: 2, md: 4 }} mb="lg" spacing="sm">
       <Tile label="Identity providers" to="/providers">
-        {providers.length || '—'}
+        <Known query={providers}>{({ data }) => data.length}</Known>
       </Tile>
       <Tile label="Last event" to="/events" note={last.data?.data[0]?.type}>
-        <When at={last.data?.data[0]?.applied_at} never="none yet" />
+        <Known query={last}>{({ data }) => <When at={data[0]?.applied_at} never="none yet" />}</Known>
       </Tile>
       <Tile label="Last revocation" to="/revocations">
-        <When at={revoked.data?.data[0]?.announced_at} never="none yet" />
+        <Known query={revoked}>{({ data }) => <When at={data[0]?.announced_at} never="none yet" />}</Known>
       </Tile>
-      <Tile label="Set aside" to="/set-aside" note={waiting > 0 ? 'wait for somebody' : 'nothing waits'}>
-        {waiting > 99 ? '99+' : waiting}
+      <Tile label="Set aside" to="/set-aside" note="wait for somebody">
+        <Known query={aside}>{({ data }) => (data.length > 99 ? '99+' : data.length)}</Known>
       </Tile>
     </SimpleGrid>
   );

@@ -2,6 +2,7 @@ import { Alert, Button, Group, Paper, Text } from '@mantine/core';
 import { useState } from 'react';
 import { call } from '../api.js';
 import { Ask } from '../ask.js';
+import { moment, STATUS } from '../columns.js';
 import { useFeed } from '../feed.js';
 import { Icon } from '../icons.js';
 import { useGet, useSend } from '../queries.js';
@@ -27,9 +28,9 @@ const MEMBERSHIP_COLUMNS: Column<Membership>[] = [
     title: 'Organization',
     cell: ({ organization_id, organization_name }) => organization_name ?? <Id id={organization_id} />,
   },
-  { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
+  STATUS,
   { title: 'Role', cell: ({ role }) => role ?? '—' },
-  { title: 'Changed', cell: ({ changed_at }) => <When at={changed_at} />, narrow: true },
+  moment('Changed', 'changed_at'),
 ];
 
 function Mine({ mine }: { mine: MyAccess }) {
@@ -39,9 +40,9 @@ function Mine({ mine }: { mine: MyAccess }) {
   const columns: Column<Grant>[] = [
     { title: 'Resource', cell: ({ resource }) => <b>{resource}</b> },
     { title: 'Scopes', cell: ({ scopes }) => <span className="mono">{scopes.join(' ')}</span> },
-    { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
-    { title: 'Since', cell: ({ granted_at }) => <When at={granted_at} />, narrow: true },
-    { title: 'Ended', cell: ({ revoked_at }) => <When at={revoked_at} />, narrow: true },
+    STATUS,
+    moment('Since', 'granted_at'),
+    moment('Ended', 'revoked_at'),
     { title: 'Why', cell: ({ revocation }) => (revocation ? <Reason code={revocation.reason} /> : '—') },
     {
       title: '',
@@ -74,7 +75,7 @@ function Mine({ mine }: { mine: MyAccess }) {
       cell: ({ created_at, first_seen_at }) => <When at={created_at ?? first_seen_at} />,
       narrow: true,
     },
-    { title: 'Last seen', cell: ({ last_seen_at }) => <When at={last_seen_at} />, narrow: true },
+    moment('Last seen', 'last_seen_at'),
     {
       title: '',
       narrow: true,
@@ -145,7 +146,7 @@ function Lately() {
           rows={told}
           keyOf={({ key }) => key}
           columns={[
-            { title: 'When', cell: ({ at }) => <When at={at} />, narrow: true },
+            moment('When', 'at'),
             {
               title: 'What',
               cell: ({ kind, scope, reason }) =>

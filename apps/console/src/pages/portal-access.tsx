@@ -1,23 +1,12 @@
-import { Alert, Button, Group, Modal, MultiSelect, Paper, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, MultiSelect, Paper, Select, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { ApiProblem, call, PORTAL } from '../api.js';
-import { Ask } from '../ask.js';
+import { Ask, Done, OfProvider } from '../ask.js';
+import { doing, moment, PROVIDER } from '../columns.js';
 import { Icon } from '../icons.js';
 import { useGet, useProviders, useSend, useSession } from '../queries.js';
 import type { ApiKey, RoleAssignment } from '../types.js';
-import {
-  Answered,
-  type Column,
-  CopyLine,
-  Empty,
-  PageHead,
-  ProviderName,
-  Refusal,
-  Section,
-  Status,
-  Table,
-  When,
-} from '../ui.js';
+import { Answered, type Column, CopyLine, Empty, PageHead, Refusal, Section, Status, Table, When } from '../ui.js';
 
 const KEYS = `${PORTAL}/api-keys`;
 const ROLES = `${PORTAL}/role-assignments`;
@@ -89,22 +78,15 @@ function Keys({ revoke }: { revoke?: (key: ApiKey) => void }) {
         </>
       ),
     },
-    { title: 'Last used', cell: ({ last_used_at }) => <When at={last_used_at} never="never" />, narrow: true },
+    moment('Last used', 'last_used_at', 'never'),
     { title: 'Status', cell: ({ revoked_at }) => <Status of={revoked_at ? 'revoked' : 'active'} />, narrow: true },
-    ...(revoke
-      ? [
-          {
-            title: '',
-            narrow: true,
-            cell: (key: ApiKey) =>
-              key.revoked_at ? null : (
-                <Button size="xs" variant="default" onClick={() => revoke(key)} aria-label={`Revoke ${key.name}`}>
-                  Revoke…
-                </Button>
-              ),
-          },
-        ]
-      : []),
+    ...doing(revoke !== undefined, (key: ApiKey) =>
+      key.revoked_at ? null : (
+        <Button size="xs" variant="default" onClick={() => revoke?.(key)} aria-label={`Revoke ${key.name}`}>
+          Revoke…
+        </Button>
+      ),
+    ),
   ];
   return (
     <Answered query={keys}>
@@ -134,7 +116,7 @@ function Roles({ mayChange }: { mayChange: boolean }) {
     { title: 'Who', cell: ({ value }) => <b>{value}</b> },
     { title: 'By', cell: ({ kind }) => KINDS.find(({ value }) => value === kind)?.label ?? kind },
     { title: 'Role', cell: ({ role }) => <Status of={role} />, narrow: true },
-    { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
+    PROVIDER,
     {
       title: 'Given',
       cell: ({ created_at, created_by }) => (
@@ -143,24 +125,11 @@ function Roles({ mayChange }: { mayChange: boolean }) {
         </>
       ),
     },
-    ...(mayChange
-      ? [
-          {
-            title: '',
-            narrow: true,
-            cell: ({ id, value }: RoleAssignment) => (
-              <Button
-                size="xs"
-                variant="default"
-                onClick={() => withdraw.mutate(id)}
-                aria-label={`Withdraw from ${value}`}
-              >
-                Withdraw
-              </Button>
-            ),
-          },
-        ]
-      : []),
+    ...doing(mayChange, ({ id, value }: RoleAssignment) => (
+      <Button size="xs" variant="default" onClick={() => withdraw.mutate(id)} aria-label={`Withdraw from ${value}`}>
+        Withdraw
+      </Button>
+    )),
   ];
   return (
     <>
@@ -187,15 +156,12 @@ function NewKey({ close }: { close: () => void }) {
   const problem = make.error instanceof ApiProblem ? make.error : undefined;
   if (make.data) {
     return (
-      <Modal opened onClose={close} title={`The key of ${name}`} closeOnClickOutside={false} closeOnEscape={false}>
-        <Stack>
-          <Alert color="orange" icon={<Icon name="alert" />}>
-            It is shown this once. Only its digest is kept.
-          </Alert>
-          <CopyLine text={make.data.api_key} what="the API key" />
-          <Button onClick={close}>I have it</Button>
-        </Stack>
-      </Modal>
+      <Done title={`The key of ${name}`} button="I have it" isSaidOnce close={close}>
+        <Alert color="orange" icon={<Icon name="alert" />}>
+          It is shown this once. Only its digest is kept.
+        </Alert>
+        <CopyLine text={make.data.api_key} what="the API key" />
+      </Done>
     );
   }
   return (
@@ -270,13 +236,7 @@ function NewRole({ close }: { close: () => void }) {
         onChange={(chosen) => setRole(chosen as RoleAssignment['role'])}
         allowDeselect={false}
       />
-      <Select
-        label="Identity provider"
-        data={providers.map(({ id, name }) => ({ value: id, label: name }))}
-        value={provider_id ?? null}
-        onChange={setProvider}
-        allowDeselect={false}
-      />
+      <OfProvider providers={providers} id={provider_id} setId={setProvider} />
       <Select
         label="Whoever has"
         data={KINDS}

@@ -2,12 +2,27 @@ import { Alert, Badge, Button, Group, NumberInput, Paper, SimpleGrid, Stack, Tex
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { ApiProblem, call, PORTAL } from '../api.js';
-import { Ask } from '../ask.js';
+import { Ask, TypedName } from '../ask.js';
+import { moment } from '../columns.js';
 import { Icon } from '../icons.js';
 import { To, ToButton } from '../links.js';
 import { useGet, useProviders, useSend, useSession } from '../queries.js';
 import type { Provider, RemapPreview } from '../types.js';
-import { Answered, type Column, count, Empty, Id, PageHead, Refusal, Section, Status, Table, When } from '../ui.js';
+import {
+  Answered,
+  type Column,
+  count,
+  Empty,
+  Id,
+  many,
+  ms,
+  PageHead,
+  Refusal,
+  Section,
+  Status,
+  Table,
+  When,
+} from '../ui.js';
 import { CheckList } from './check-list.js';
 import { SignInPanel } from './sign-in-panel.js';
 import { WebhookPanel } from './webhook.js';
@@ -38,7 +53,7 @@ const COLUMNS: Column<Provider>[] = [
     ),
     narrow: true,
   },
-  { title: 'Changed', cell: ({ updated_at }) => <When at={updated_at} />, narrow: true },
+  moment('Changed', 'updated_at'),
 ];
 
 export function Providers() {
@@ -77,7 +92,12 @@ export function Providers() {
 export function ProviderPage() {
   const { providerId } = useParams({ from: '/providers/$providerId' });
   const provider = useGet('GET /v1/identity-providers/{id}', { path: { id: providerId } }, { every: 5_000 });
-  return <Answered query={provider}>{(data) => <Details provider={data} />}</Answered>;
+  return (
+    <>
+      {!provider.data && <PageHead title="Identity provider" lead={<Id id={providerId} />} />}
+      <Answered query={provider}>{(data) => <Details provider={data} />}</Answered>
+    </>
+  );
 }
 
 function Details({ provider }: { provider: Provider }) {
@@ -199,15 +219,19 @@ function Settings({ provider }: { provider: Provider }) {
         <Status of={provider.mode} />
       </dd>
       <dt>Guard</dt>
-      <dd>
-        {guard?.max_users === 0
-          ? 'off'
-          : guard
-            ? `${guard.max_users ?? 'default'} people, ${guard.max_share === undefined ? 'default share' : `${guard.max_share * 100} %`}, within ${guard.window_seconds ?? 'default'} s`
-            : 'the installation’s default'}
-      </dd>
+      <dd>{guard?.max_users === 0 ? 'off' : guard ? guardWords(guard) : 'the installation’s default'}</dd>
     </dl>
   );
+}
+
+function guardWords({ max_users, max_share, window_seconds }: NonNullable<Provider['guard']>): string {
+  const people =
+    max_users === undefined
+      ? 'more people than the installation says'
+      : `more than ${many(max_users, 'person', 'people')}`;
+  const share = max_share === undefined ? '' : ` or ${max_share * 100} % of all`;
+  const within = window_seconds === undefined ? '' : ` within ${ms(window_seconds * 1_000)}`;
+  return `waits for somebody at ${people}${share}${within}`;
 }
 
 /** Another group claim moves everybody’s tokens, so whom that affects is said first. */
@@ -264,12 +288,7 @@ function GroupClaim({ provider, close }: { provider: Provider; close: () => void
         From then on every token of {provider.name} belongs to what <span className="mono">{claim || '…'}</span> says.
         Access within organizations that are closed under their former ids is judged anew.
       </Alert>
-      <TextInput
-        label={`Type ${provider.name} to go on`}
-        value={understood}
-        onChange={({ currentTarget }) => setUnderstood(currentTarget.value)}
-        autoComplete="off"
-      />
+      <TypedName name={provider.name} typed={understood} setTyped={setUnderstood} />
     </Ask>
   );
 }
@@ -277,7 +296,7 @@ function GroupClaim({ provider, close }: { provider: Provider; close: () => void
 function Preview({ of }: { of: RemapPreview }) {
   const { affected, tokens, changes, complete, known_since, examples } = of;
   return (
-    <Alert color="gray" icon={<Icon name="eye" />} title={`${count(affected.users)} people who signed in`}>
+    <Alert color="gray" icon={<Icon name="eye" />} title={`${many(affected.users, 'person', 'people')} who signed in`}>
       <Stack gap={6}>
         {changes.map(({ claim, consequence }) => (
           <Text size="sm" key={claim}>
@@ -285,10 +304,10 @@ function Preview({ of }: { of: RemapPreview }) {
           </Text>
         ))}
         <Text size="sm">
-          Of their newest tokens {count(tokens.with_claims)} have the new claim,{' '}
-          <b>{count(tokens.without_claims)} lack it</b>
+          Of their newest tokens {many(tokens.with_claims, 'has', 'have')} the new claim,{' '}
+          <b>{many(tokens.without_claims, 'lacks', 'lack')} it</b>
           {tokens.unknown > 0 && `, of ${count(tokens.unknown)} it is not known`}. They are within{' '}
-          {count(affected.organizations)} organizations.
+          {many(affected.organizations, 'organization', 'organizations')}.
         </Text>
         {examples.some(({ new_claims }) => new_claims === 'missing') && (
           <Text size="xs" c="dimmed" className="mono">
@@ -372,13 +391,7 @@ function Delete({ provider, close }: { provider: Provider; close: () => void }) 
       isIncomplete={typed !== provider.name}
       close={close}
     >
-      <TextInput
-        label={`Type ${provider.name} to go on`}
-        value={typed}
-        onChange={({ currentTarget }) => setTyped(currentTarget.value)}
-        autoComplete="off"
-        data-autofocus
-      />
+      <TypedName name={provider.name} typed={typed} setTyped={setTyped} />
     </Ask>
   );
 }

@@ -1,7 +1,9 @@
-import { Alert, Button, Checkbox, Group, Modal, Select, SimpleGrid, Stack } from '@mantine/core';
+import { Alert, Button, Checkbox, Group, SimpleGrid, Stack } from '@mantine/core';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { call, GRANTS } from '../api.js';
+import { Ask, OfProvider } from '../ask.js';
+import { PROVIDER, STATUS } from '../columns.js';
 import { Choice, ProviderChoice, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
 import { To } from '../links.js';
@@ -17,7 +19,6 @@ import {
   Id,
   List,
   PageHead,
-  ProviderName,
   Refusal,
   Section,
   Status,
@@ -41,8 +42,8 @@ const COLUMNS: Column<Reconciliation>[] = [
     ),
     narrow: true,
   },
-  { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
-  { title: 'Status', cell: ({ status }) => <Status of={status} />, narrow: true },
+  PROVIDER,
+  STATUS,
   { title: 'What', cell: ({ dry_run }) => (dry_run ? 'reports only' : 'repairs'), narrow: true },
   { title: 'People', cell: ({ progress }) => count(progress.users_seen), narrow: true },
   { title: 'Differences', cell: (run) => count(found(run)), narrow: true },
@@ -106,46 +107,23 @@ function Start({ close }: { close: () => void }) {
     [RUNS],
   );
   return (
-    <Modal opened onClose={close} title="Compare with WorkOS">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          start.mutate(undefined, {
-            onSuccess: ({ id }) => void navigate({ to: '/reconciliations/$runId', params: { runId: id } }),
-          });
-        }}
-      >
-        <Stack>
-          <Select
-            label="Identity provider"
-            data={providers.map(({ id, name }) => ({ value: id, label: name }))}
-            value={provider_id ?? null}
-            onChange={setProvider}
-            allowDeselect={false}
-          />
-          <Checkbox
-            label="Repair what is different"
-            description="Whoever is gone in WorkOS loses their access here. A run that would shut out unusually many stops before it shuts out anybody."
-            checked={repair}
-            onChange={({ currentTarget }) => setRepair(currentTarget.checked)}
-          />
-          <Refusal error={start.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <Button
-              type="submit"
-              {...(repair ? { color: 'red.9' } : {})}
-              loading={start.isPending}
-              disabled={!provider_id}
-            >
-              {repair ? 'Compare and repair' : 'Compare'}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <Ask
+      title="Compare with WorkOS"
+      button={repair ? 'Compare and repair' : 'Compare'}
+      send={start}
+      whenDone={({ id }) => void navigate({ to: '/reconciliations/$runId', params: { runId: id } })}
+      isFinal={repair}
+      isIncomplete={provider_id === undefined}
+      close={close}
+    >
+      <OfProvider providers={providers} id={provider_id} setId={setProvider} />
+      <Checkbox
+        label="Repair what is different"
+        description="Whoever is gone in WorkOS loses their access here. A run that would shut out unusually many stops before it shuts out anybody."
+        checked={repair}
+        onChange={({ currentTarget }) => setRepair(currentTarget.checked)}
+      />
+    </Ask>
   );
 }
 

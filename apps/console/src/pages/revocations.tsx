@@ -1,14 +1,15 @@
-import { Group } from '@mantine/core';
+import { Group, Tooltip } from '@mantine/core';
+import { moment, WHOM } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { To } from '../links.js';
 import { useList } from '../queries.js';
 import type { Revocation } from '../types.js';
-import { type Column, Empty, EventLink, Id, List, PageHead, Reason, scopeWords, UserLink, When } from '../ui.js';
+import { type Column, Empty, EventLink, List, PageHead, Reason } from '../ui.js';
 
 export const REVOCATION_COLUMNS: Column<Revocation>[] = [
-  { title: 'When', cell: ({ announced_at }) => <When at={announced_at} />, narrow: true },
-  { title: 'Of', cell: (revocation) => <Whom of={revocation} /> },
+  moment('When', 'announced_at'),
+  WHOM,
   {
     title: 'Why',
     cell: ({ reason }) => (reason ? <Reason code={reason} /> : 'opened again; what was before stays void'),
@@ -17,7 +18,9 @@ export const REVOCATION_COLUMNS: Column<Revocation>[] = [
     title: 'Grants',
     cell: ({ revoked_grant_ids: ids }) =>
       ids === undefined ? (
-        'many'
+        <Tooltip label="They are marked one after the other: see them at Grants." withArrow>
+          <span tabIndex={0}>all</span>
+        </Tooltip>
       ) : ids.length === 1 ? (
         <To to="/grants/$grantId" params={{ grantId: ids[0]! }} size="sm">
           one
@@ -32,18 +35,8 @@ export const REVOCATION_COLUMNS: Column<Revocation>[] = [
     cell: ({ source_event_id, provider_id, actor }) =>
       source_event_id ? <EventLink id={source_event_id} provider={provider_id} /> : actor,
   },
-  { title: 'Closed at', cell: ({ closed_at }) => <When at={closed_at} />, narrow: true },
+  moment('Closed at', 'closed_at'),
 ];
-
-function Whom({ of }: { of: Revocation }) {
-  const { user_id, organization_id, session_id, provider_id, scope } = of;
-  return (
-    <Group gap={6}>
-      <span>{scopeWords(scope)}</span>
-      {user_id ? <UserLink id={user_id} provider={provider_id} /> : <Id id={session_id ?? organization_id ?? scope} />}
-    </Group>
-  );
-}
 
 export function Revocations() {
   const [{ user_id, organization_id, provider_id }] = useFilters();

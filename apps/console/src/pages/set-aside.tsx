@@ -1,13 +1,15 @@
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { call, GRANTS } from '../api.js';
+import { Ask, Done } from '../ask.js';
+import { doing, moment } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { Choice, SearchBox, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
 import { useList, useSend, useSession } from '../queries.js';
 import { setAsideMeans } from '../reasons.js';
 import type { SetAside } from '../types.js';
-import { type Column, Empty, List, PageHead, Refusal, Status, When } from '../ui.js';
+import { type Column, Empty, List, many, PageHead, Refusal, Status, When } from '../ui.js';
 
 export function SetAsidePage() {
   const [{ status, reason }] = useFilters();
@@ -17,7 +19,7 @@ export function SetAsidePage() {
   const rows = list.data?.pages.flatMap(({ data }) => data) ?? [];
   const reasons = [...new Set(rows.filter((row) => row.status === 'waiting').map((row) => row.reason))];
   const columns: Column<SetAside>[] = [
-    { title: 'When', cell: ({ set_aside_at }) => <When at={set_aside_at} />, narrow: true },
+    moment('When', 'set_aside_at'),
     {
       title: 'Status',
       cell: ({ status }) => <Status of={status}>{status === 'redriven' ? 'sent again' : status}</Status>,
@@ -55,7 +57,7 @@ export function SetAsidePage() {
           '—'
         ),
     },
-    ...(mayChange ? [{ title: '', cell: (row: SetAside) => <Redrive row={row} />, narrow: true }] : []),
+    ...doing(mayChange, (row: SetAside) => <Redrive row={row} />),
   ];
   return (
     <>
@@ -125,26 +127,20 @@ function RedriveAll({ reason, close }: { reason: string; close: () => void }) {
     () => call('POST /api/grants/v1/set-aside/redrive', { body: { reason } }),
     [`${GRANTS}/set-aside`],
   );
-  return (
-    <Modal opened onClose={close} title={`Send all again: ${reason.replaceAll('_', ' ')}`}>
-      <Stack>
+  const title = `Send all again: ${reason.replaceAll('_', ' ')}`;
+  if (redrive.data) {
+    return (
+      <Done title={title} close={close}>
         <Text size="sm">
-          {redrive.data
-            ? `${redrive.data.redriven} were sent again. Those that still cannot be read are set aside anew.`
-            : 'The original bytes of every record that waits for this reason go to its topic again, once.'}
+          {many(redrive.data.redriven, 'record was', 'records were')} sent again. Those that still cannot be read are
+          set aside anew.
         </Text>
-        <Refusal error={redrive.error} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            Close
-          </Button>
-          {!redrive.data && (
-            <Button loading={redrive.isPending} onClick={() => redrive.mutate()}>
-              Send again
-            </Button>
-          )}
-        </Group>
-      </Stack>
-    </Modal>
+      </Done>
+    );
+  }
+  return (
+    <Ask title={title} button="Send again" send={redrive} whenDone={() => undefined} isFinal={false} close={close}>
+      <Text size="sm">The original bytes of every record that waits for this reason go to its topic again, once.</Text>
+    </Ask>
   );
 }

@@ -53,7 +53,9 @@ export function NewProvider() {
     call('POST /v1/identity-providers/discover', { body: { issuer: pasted } }),
   );
   const problem = discover.error instanceof ApiProblem ? discover.error : undefined;
-  const suggestion = typeof problem?.problem.suggestion === 'string' ? problem.problem.suggestion : undefined;
+  const { suggestion: example } = problem?.problem ?? {};
+  // One with a gap in it is for the eye; the sentence has it.
+  const suggestion = typeof example === 'string' && !example.includes('<') ? example : undefined;
   const ask = (pasted: string): void => {
     setIssuer(pasted);
     discover.mutate(pasted);

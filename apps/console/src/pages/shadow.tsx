@@ -2,50 +2,22 @@ import { Alert, Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { call, GRANTS, PORTAL } from '../api.js';
 import { Ask } from '../ask.js';
+import { moment, PROVIDER, SOURCE, WHOM } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
 import { useList, useProviders, useSend, useSession } from '../queries.js';
 import type { Provider, ShadowRevocation } from '../types.js';
-import {
-  type Column,
-  count,
-  Empty,
-  EventLink,
-  Id,
-  List,
-  PageHead,
-  ProviderName,
-  Reason,
-  scopeWords,
-  UserLink,
-  When,
-} from '../ui.js';
+import { type Column, count, Empty, List, PageHead, Reason } from '../ui.js';
 
 const COLUMNS: Column<ShadowRevocation>[] = [
-  { title: 'When', cell: ({ recorded_at }) => <When at={recorded_at} />, narrow: true },
-  { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
-  {
-    title: 'Of',
-    cell: ({ user_id, provider_id, session_id, organization_id, scope }) => (
-      <Group gap={6}>
-        <span>{scopeWords(scope)}</span>
-        {user_id ? (
-          <UserLink id={user_id} provider={provider_id} />
-        ) : (
-          <Id id={session_id ?? organization_id ?? scope} />
-        )}
-      </Group>
-    ),
-  },
+  moment('When', 'recorded_at'),
+  PROVIDER,
+  WHOM,
   { title: 'Why', cell: ({ reason }) => <Reason code={reason} /> },
   { title: 'Grants', cell: ({ grants }) => (grants >= 1_000 ? '1,000 or more' : count(grants)), narrow: true },
-  {
-    title: 'Event',
-    cell: ({ source_event_id, provider_id }) => <EventLink id={source_event_id} provider={provider_id} />,
-    narrow: true,
-  },
-  { title: 'Took effect', cell: ({ sent_again_at }) => <When at={sent_again_at} never="not" />, narrow: true },
+  SOURCE,
+  moment('Took effect', 'sent_again_at', 'not'),
 ];
 
 export function Shadow() {

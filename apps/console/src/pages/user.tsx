@@ -1,8 +1,9 @@
-import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Tabs, Text, TextInput } from '@mantine/core';
+import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Tabs, Text } from '@mantine/core';
 import { useParams, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { call, GRANTS } from '../api.js';
-import { Ask } from '../ask.js';
+import { Ask, InWords } from '../ask.js';
+import { doing, moment, REASON, SOURCE } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { useFilters } from '../filters.js';
 import { Icon } from '../icons.js';
@@ -41,7 +42,12 @@ export function UserPage() {
     { path: { id: userId }, query: { provider_id } },
     { every: useLiveInterval() },
   );
-  return <Answered query={user}>{(data) => <Details user={data} />}</Answered>;
+  return (
+    <>
+      {!user.data && <PageHead title="User" lead={<Id id={userId}>{userId}</Id>} />}
+      <Answered query={user}>{(data) => <Details user={data} />}</Answered>
+    </>
+  );
 }
 
 function Details({ user }: { user: UserDetails }) {
@@ -102,10 +108,10 @@ function Details({ user }: { user: UserDetails }) {
           <Small>of {user.memberships.length} active</Small>
         </Fact>
         <Fact label="First seen">
-          <When at={user.first_seen_at} never="not yet" />
+          <When at={user.first_seen_at} never="no token yet" />
         </Fact>
         <Fact label={user.deleted_at ? 'Deleted' : 'Last seen'}>
-          <When at={user.deleted_at ?? user.last_seen_at} never="not yet" />
+          <When at={user.deleted_at ?? user.last_seen_at} never="no token yet" />
         </Fact>
       </SimpleGrid>
       <Story user={user} mayChange={mayChange} revoke={setRevoking} />
@@ -174,14 +180,7 @@ function Reinstate({ scope, close }: { scope: ScopeState; close: () => void }) {
         From now on they may sign in and be granted access again. What was granted or issued before stays void. Where
         WorkOS still says that they are out, its next event closes it again.
       </Text>
-      <TextInput
-        label="Reason"
-        value={reason}
-        onChange={({ currentTarget }) => setReason(currentTarget.value)}
-        maxLength={200}
-        required
-        data-autofocus
-      />
+      <InWords words={reason} setWords={setReason} />
     </Ask>
   );
 }
@@ -278,25 +277,17 @@ function Memberships({ user, revoke }: { user: UserDetails; revoke?: (whose: Who
       narrow: true,
     },
     { title: 'Role', cell: ({ role }) => role ?? '—' },
-    { title: 'Changed', cell: ({ changed_at }) => <When at={changed_at} />, narrow: true },
+    moment('Changed', 'changed_at'),
     { title: 'Why', cell: (membership) => <Why scope={scopeOf(membership)} /> },
-    ...(revoke
-      ? [
-          {
-            title: '',
-            narrow: true,
-            cell: ({ organization_id }: Membership) => (
-              <Button
-                size="xs"
-                variant="default"
-                onClick={() => revoke({ provider_id: user.provider_id, user_id: user.id, organization_id })}
-              >
-                Revoke…
-              </Button>
-            ),
-          },
-        ]
-      : []),
+    ...doing(revoke !== undefined, ({ organization_id }: Membership) => (
+      <Button
+        size="xs"
+        variant="default"
+        onClick={() => revoke?.({ provider_id: user.provider_id, user_id: user.id, organization_id })}
+      >
+        Revoke…
+      </Button>
+    )),
   ];
   return (
     <Paper>
@@ -344,31 +335,24 @@ function Sessions({ user, revoke }: { user: UserDetails; revoke?: (whose: Whose)
       cell: ({ created_at, first_seen_at }) => <When at={created_at ?? first_seen_at} />,
       narrow: true,
     },
-    { title: 'Last seen', cell: ({ last_seen_at }) => <When at={last_seen_at} />, narrow: true },
+    moment('Last seen', 'last_seen_at'),
     {
       title: 'Ended',
       cell: (session) => <When at={session.revoked_at ?? (isOver(session) ? scopeOf(session)?.occurred_at : null)} />,
       narrow: true,
     },
     { title: 'Why', cell: (session) => <Why scope={scopeOf(session)} /> },
-    ...(revoke
-      ? [
-          {
-            title: '',
-            narrow: true,
-            cell: (session: SignIn) =>
-              isOver(session) ? null : (
-                <Button
-                  size="xs"
-                  variant="default"
-                  onClick={() => revoke({ provider_id: user.provider_id, session_id: session.id })}
-                >
-                  End…
-                </Button>
-              ),
-          },
-        ]
-      : []),
+    ...doing(revoke !== undefined, (session: SignIn) =>
+      isOver(session) ? null : (
+        <Button
+          size="xs"
+          variant="default"
+          onClick={() => revoke?.({ provider_id: user.provider_id, session_id: session.id })}
+        >
+          End…
+        </Button>
+      ),
+    ),
   ];
   return (
     <Paper>
@@ -389,15 +373,11 @@ function Scopes({ user }: { user: UserDetails }) {
       cell: ({ closed }) => <Status of={closed ? 'closed' : 'active'}>{closed ? 'closed' : 'open'}</Status>,
       narrow: true,
     },
-    { title: 'Closed at', cell: ({ closed_at }) => <When at={closed_at} never="never" />, narrow: true },
-    { title: 'Opened at', cell: ({ opened_at }) => <When at={opened_at} never="never" />, narrow: true },
-    { title: 'Tokens before', cell: ({ tokens_before }) => <When at={tokens_before} never="—" />, narrow: true },
-    { title: 'Reason', cell: ({ reason }) => (reason ? <Reason code={reason} /> : '—') },
-    {
-      title: 'Event',
-      cell: ({ source_event_id, provider_id }) =>
-        source_event_id ? <EventLink id={source_event_id} provider={provider_id} /> : '—',
-    },
+    moment('Closed at', 'closed_at', 'never'),
+    moment('Opened at', 'opened_at', 'never'),
+    moment('Tokens before', 'tokens_before', '—'),
+    REASON,
+    SOURCE,
   ];
   return (
     <>

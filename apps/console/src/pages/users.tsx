@@ -1,9 +1,10 @@
 import { Group } from '@mantine/core';
+import { PROVIDER } from '../columns.js';
 import { useLiveInterval } from '../feed.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { useList } from '../queries.js';
 import type { User } from '../types.js';
-import { type Column, Empty, Id, List, PageHead, ProviderName, Status, UserLink, When } from '../ui.js';
+import { type Column, Empty, Id, List, PageHead, Status, UserLink, When } from '../ui.js';
 
 const COLUMNS: Column<User>[] = [
   {
@@ -13,7 +14,7 @@ const COLUMNS: Column<User>[] = [
   { title: 'Email', cell: ({ email }) => email ?? '—' },
   { title: 'Status', cell: ({ status }) => <Status of={status}>{STATUS[status]}</Status>, narrow: true },
   { title: 'Id', cell: ({ id }) => <Id id={id} />, narrow: true },
-  { title: 'Provider', cell: ({ provider_id }) => <ProviderName id={provider_id} /> },
+  PROVIDER,
   { title: 'Last seen', cell: (user) => <When at={user.deleted_at ?? user.last_seen_at} />, narrow: true },
 ];
 export const STATUS = { active: 'active', closed: 'shut out', deleted: 'deleted' };

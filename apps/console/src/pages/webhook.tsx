@@ -2,6 +2,7 @@ import {
   Alert,
   Badge,
   Button,
+  CopyButton,
   Group,
   List as Bullets,
   Paper,
@@ -12,11 +13,12 @@ import {
 } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import { ApiProblem, call, PORTAL } from '../api.js';
+import { doing, moment } from '../columns.js';
 import { Icon } from '../icons.js';
 import { useGet, useSend, useSession } from '../queries.js';
 import { deliveryRefusal } from '../reasons.js';
 import type { Provider, Webhook, WebhookSecret } from '../types.js';
-import { Answered, type Column, Copy, CopyLine, Id, Refusal, Status, Table, Waiting, When } from '../ui.js';
+import { Answered, type Column, CopyLine, Id, Refusal, Status, Table, Waiting, When } from '../ui.js';
 
 const WAIT_MS = 2_000;
 
@@ -30,8 +32,7 @@ export function useWebhook(provider: Provider) {
 
 /** The last event that came in of a provider: the proof that its webhooks arrive, whoever keeps count of deliveries. */
 export function useLastEvent({ id }: Provider) {
-  const events = useGet('GET /api/grants/v1/events', { query: { limit: 1, provider_id: id } }, { every: WAIT_MS });
-  return events.data?.data[0];
+  return useGet('GET /api/grants/v1/events', { query: { limit: 1, provider_id: id } }, { every: WAIT_MS });
 }
 
 /** All there is to do about webhooks, in order; each part says when it is done. */
@@ -106,9 +107,20 @@ function Part({ n, title, done = false, children }: { n: number; title: string; 
 function Events({ events }: { events: Webhook['recommended_events'] }) {
   return (
     <>
-      <Group gap="xs">
+      <Group justify="space-between" gap="xs">
         <Text size="sm">Whatever else is sent is kept, and has no effect.</Text>
-        <Copy text={events.map(({ event }) => event).join('\n')} what="all event names" />
+        <CopyButton value={events.map(({ event }) => event).join('\n')} timeout={1_500}>
+          {({ copied, copy }) => (
+            <Button
+              size="xs"
+              variant="default"
+              onClick={copy}
+              leftSection={<Icon name={copied ? 'check' : 'copy'} size={14} />}
+            >
+              {copied ? 'Copied' : 'Copy all names'}
+            </Button>
+          )}
+        </CopyButton>
       </Group>
       <Paper>
         <Table
@@ -152,26 +164,13 @@ function Secrets({ provider, webhook, mayChange }: { provider: Provider; webhook
       cell: ({ origin }) => <Status of={origin}>{origin === 'pasted' ? 'of WorkOS' : 'our own'}</Status>,
       narrow: true,
     },
-    { title: 'Since', cell: ({ created_at }) => <When at={created_at} />, narrow: true },
-    { title: 'Last used', cell: ({ last_used_at }) => <When at={last_used_at} never="never" />, narrow: true },
-    ...(mayChange && !webhook.declared
-      ? [
-          {
-            title: '',
-            narrow: true,
-            cell: ({ id }: WebhookSecret) => (
-              <Button
-                size="xs"
-                variant="default"
-                disabled={webhook.secrets.length < 2}
-                onClick={() => retire.mutate(id)}
-              >
-                Retire
-              </Button>
-            ),
-          },
-        ]
-      : []),
+    moment('Since', 'created_at'),
+    moment('Last used', 'last_used_at', 'never'),
+    ...doing(mayChange && !webhook.declared, ({ id }: WebhookSecret) => (
+      <Button size="xs" variant="default" disabled={webhook.secrets.length < 2} onClick={() => retire.mutate(id)}>
+        Retire
+      </Button>
+    )),
   ];
   if (webhook.declared) {
     return <Text size="sm">The endpoint and its secrets stand in the providers file, and are changed there.</Text>;
@@ -224,7 +223,7 @@ function Secrets({ provider, webhook, mayChange }: { provider: Provider; webhook
 
 /** Turns green by itself. */
 function FirstDelivery({ provider, webhook }: { provider: Provider; webhook: Webhook }) {
-  const last = useLastEvent(provider);
+  const last = useLastEvent(provider).data?.data[0];
   const arrived = webhook.last_delivery_at ?? last?.received_at ?? last?.applied_at;
   const { last_refused } = webhook;
   const isRefusedLast = last_refused && (!arrived || Date.parse(last_refused.at) > Date.parse(arrived));
