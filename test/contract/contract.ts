@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import * as fc from 'fast-check';
@@ -32,11 +33,21 @@ export interface Subject {
   credentials: Credentials;
   /** Ids of things that are there, by the name of the member or parameter that asks for one. */
   known: Readonly<Record<string, string>>;
-  /** Bodies that are taken, by operation: what a schema cannot say, chance seldom finds. */
-  bodies: Readonly<Record<string, unknown>>;
+  /** What each operation is asked besides, by its name: what a schema cannot say, chance seldom finds. Made just before. */
+  asked: Readonly<Record<string, () => Asked[] | Promise<Asked[]>>>;
+  /** Of those who are known, and may nearly nothing. */
+  weak: readonly Record<string, string>[];
   webhookSecret: string;
   seed: number;
   requests: number;
+}
+
+/** One request that somebody thought of; the body is also one that chance draws from then on. */
+export interface Asked {
+  /** Of the path and the query; what the path needs and is not here is made up. */
+  parameters?: Record<string, string | undefined>;
+  body?: unknown;
+  headers?: Record<string, string>;
 }
 
 export interface Result {
@@ -44,27 +55,36 @@ export interface Result {
   breaches: string[];
   /** Operations that were refused whatever was sent. */
   refused: string[];
+  /** All that the document says an operation may answer: its name, the status, and of a problem its code. */
+  described: string[];
+  /** Of these, what it did not. */
+  unreached: string[];
 }
 
 interface Request {
   parameters: Record<string, unknown>;
   body: unknown;
-  /** One of many knows no credentials, one of many writes no JSON, one of many says everything twice. */
-  anonymous: boolean;
-  broken: boolean;
-  twice: boolean;
+  /** In place of the credentials, where it is there. */
+  headers?: Record<string, string>;
+  /** As it is sent, where that is not the body in its own type. */
+  raw?: { type: string; text: string };
+  /** A body that is said to be larger than any may be. */
+  tooLarge?: boolean;
+  /** One of many says everything twice. */
+  twice?: boolean;
 }
 
 /**
  * Calls every operation of the document with what it asks for and with what it does not. Answers with each thing in which
  * the service was not as described, said once: a status or type of answer that is not in the document, a body that its schema
- * refuses.
+ * refuses; and with all that is in the document and was never answered.
  */
 export async function breaches(subject: Subject): Promise<Result> {
   const { document, seed } = subject;
   const bodies = answerSchemas(document);
   const found = new Map<string, string>();
   const refused: string[] = [];
+  const reached = new Set<string>();
   const made = new Map<string, string[]>();
   let sent = 0;
   for (const [path, method, operation] of inOrder(document)) {
@@ -72,19 +92,16 @@ export async function breaches(subject: Subject): Promise<Result> {
     const existing = await idsUnder(path, subject);
     // Nothing that the stack itself lives on is changed or deleted: what we have made is.
     const ids = [...(method === 'get' ? existing : []), ...(made.get(listOf(path)) ?? [])];
+    const asked = (await subject.asked[operation.operationId]?.()) ?? [];
+    const drawn = requestsOf(operation, subject, ids, asked);
+    const usual = fc.sample(drawn, { seed, numRuns: subject.requests });
     let isTaken = false;
     const refusals = new Set<string>();
-    for (const request of fc.sample(requestsOf(operation, subject, ids), { seed, numRuns: subject.requests })) {
+    for (const request of [...mistakesOf(operation, subject, asked), ...asked.map(requestOf), ...usual]) {
       sent++;
-      const { line, status, said, id, breach } = await breachOf(
-        path,
-        method,
-        operation,
-        request,
-        credentials,
-        subject,
-        bodies,
-      );
+      const judged = await breachOf(path, method, operation, request, credentials, subject, bodies);
+      const { line, status, said, id, breach } = judged;
+      reached.add(`${operation.operationId} ${said}`);
       isTaken ||= status < 400;
       if (status >= 400) refusals.add(said);
       if (method === 'post' && id !== undefined) made.set(path, [id, ...(made.get(path) ?? [])].slice(0, 5));
@@ -93,7 +110,59 @@ export async function breaches(subject: Subject): Promise<Result> {
     }
     if (!isTaken) refused.push(`${operation.operationId} (${[...refusals].join(', ')})`);
   }
-  return { sent, refused, breaches: [...found].map(([finding, line]) => `${finding}, for example ${line}`).sort() };
+  const described = describedIn(document);
+  return {
+    sent,
+    refused,
+    described,
+    unreached: described.filter((answer) => !reached.has(answer)),
+    breaches: [...found].map(([finding, line]) => `${finding}, for example ${line}`).sort(),
+  };
+}
+
+const PROBLEM = 'application/problem+json';
+
+function describedIn(document: Document): string[] {
+  return inOrder(document).flatMap(([, , { operationId, responses }]) =>
+    Object.entries(responses).flatMap(([status, { content = {} }]) => {
+      const { [PROBLEM]: problem, ...others } = content;
+      const codes = problem ? codesOf(problem.schema) : [];
+      const isAlsoPlain = !problem || Object.keys(others).length > 0;
+      return [...(isAlsoPlain ? [''] : []), ...codes.map((code) => ` ${code}`)].map(
+        (code) => `${operationId} ${status}${code}`,
+      );
+    }),
+  );
+}
+
+function codesOf({ allOf = [] }: Schema & { allOf?: { properties?: { code?: { enum?: string[] } } }[] }): string[] {
+  return allOf.flatMap(({ properties }) => properties?.code?.enum ?? []);
+}
+
+const requestOf = ({ parameters = {}, body, headers }: Asked): Request => ({
+  parameters,
+  body,
+  ...(headers ? { headers } : {}),
+});
+
+/** What everybody gets wrong once, each in an otherwise good request: so that each answer to that comes for certain. */
+function mistakesOf(operation: Described, { weak }: Subject, [good]: readonly Asked[]): Request[] {
+  const request: Request = good ? requestOf(good) : { parameters: {}, body: {} };
+  const query = operation.parameters.filter(({ in: place }) => place === 'query');
+  return [
+    { ...request, headers: {} },
+    ...weak.map((headers) => ({ ...request, headers })),
+    { ...request, parameters: {} },
+    ...query.map(({ name }) => ({ ...request, parameters: { ...request.parameters, [name]: '\0' } })),
+    ...(operation.requestBody
+      ? [
+          { ...request, body: ['unheard of'] },
+          { ...request, raw: { type: 'application/json', text: '{"' } },
+          { ...request, raw: { type: 'image/png', text: 'x' } },
+          { ...request, tooLarge: true },
+        ]
+      : []),
+  ];
 }
 
 /** What makes things first, what ends them last. */
@@ -107,7 +176,12 @@ function inOrder({ paths }: Document): [path: string, method: string, operation:
     .sort(([a, m], [b, n]) => rank(a, m) - rank(b, n));
 }
 
-function requestsOf(operation: Described, { known, bodies }: Subject, ids: readonly string[]): fc.Arbitrary<Request> {
+function requestsOf(
+  operation: Described,
+  { known }: Subject,
+  ids: readonly string[],
+  asked: readonly Asked[],
+): fc.Arbitrary<Request> {
   const parameters: Record<string, fc.Arbitrary<unknown>> = {};
   const always: string[] = [];
   for (const { name, in: place, required, schema } of operation.parameters) {
@@ -120,16 +194,15 @@ function requestsOf(operation: Described, { known, bodies }: Subject, ids: reado
     if (place === 'path' || required) always.push(name);
   }
   const [content] = Object.values(operation.requestBody?.content ?? {});
+  const good = asked.flatMap(({ body }) => (body === undefined ? [] : [body]));
   const oneOfTen = fc.integer({ min: 0, max: 9 }).map((n) => n === 0);
   return fc.record({
     parameters: fc.record(parameters, { requiredKeys: always }) as fc.Arbitrary<Record<string, unknown>>,
     body: !content
       ? fc.constant(undefined)
-      : operation.operationId in bodies
-        ? fc.oneof(fc.constant(bodies[operation.operationId]), valueOf(content.schema, known))
+      : good.length > 0
+        ? fc.oneof(fc.constantFrom(...good), valueOf(content.schema, known))
         : valueOf(content.schema, known),
-    anonymous: oneOfTen,
-    broken: oneOfTen,
     twice: oneOfTen,
   });
 }
@@ -163,7 +236,7 @@ async function breachOf(
   { url, webhookSecret }: Subject,
   bodies: ReadonlyMap<string, ValidateFunction>,
 ): Promise<{ line: string; status: number } & Judged> {
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = { ...(request.headers ?? credentials) };
   const query = new URLSearchParams();
   let filled = path;
   for (const { name, in: place } of operation.parameters) {
@@ -175,27 +248,39 @@ async function breachOf(
     else if (place === 'query') for (const one of request.twice ? [text, text] : [text]) query.append(name, one);
     else headers[name] = text.replace(/[^\x20-\x7e]/g, '?');
   }
+  filled = filled.replace(/\{\w+\}/g, 'nothing-of-this-name');
   const [type] = Object.keys(operation.requestBody?.content ?? {});
-  let body: string | undefined;
-  if (type !== undefined) {
-    headers['content-type'] = type;
-    body = request.broken ? '{"' : written(request.body, type);
-  }
-  if (!request.anonymous) Object.assign(headers, credentials);
-  if (operation.security.some((one) => 'webhook_signature' in one) && !request.anonymous) {
+  const body = type === undefined ? undefined : (request.raw?.text ?? written(request.body, type));
+  if (type !== undefined) headers['content-type'] = request.raw?.type ?? type;
+  if (!request.headers && operation.security.some((one) => 'webhook_signature' in one)) {
     const at = Date.now();
     const digest = createHmac('sha256', webhookSecret).update(`${at}.${body}`).digest('hex');
     headers['WorkOS-Signature'] = `t=${at}, v1=${digest}`;
   }
   const params = query.size > 0 ? `?${query}` : '';
-  const answer = await fetch(url + filled + params, {
-    method: method.toUpperCase(),
-    headers,
-    redirect: 'manual',
-    ...(body === undefined ? {} : { body }),
-  });
-  const line = `${method.toUpperCase()} ${filled}${params} ${body ?? ''}`.slice(0, 300).trim();
+  const target = url + filled + params;
+  const asked = { method: method.toUpperCase(), headers, ...(body === undefined ? {} : { body }) };
+  const answer = await (request.tooLarge
+    ? saidToBeLarge(target, asked)
+    : fetch(target, { ...asked, redirect: 'manual' }));
+  const line = `${asked.method} ${filled}${params} ${body ?? ''}`.slice(0, 300).trim();
   return { line, status: answer.status, ...(await judge(answer, operation, bodies)) };
+}
+
+/** Says how long its body is and sends nothing of it: whoever refuses need not read it, and nobody waits for it. */
+function saidToBeLarge(url: string, { method, headers }: { method: string; headers: Record<string, string> }) {
+  return new Promise<Response>((resolve, reject) => {
+    const sent = httpRequest(url, { method, headers: { ...headers, 'content-length': 100_000_000 } }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.once('end', () => {
+        sent.destroy();
+        const type = answer.headers['content-type'] ?? '';
+        resolve(new Response(Buffer.concat(chunks), { status: answer.statusCode!, headers: { 'content-type': type } }));
+      });
+    });
+    sent.once('error', reject).flushHeaders();
+  });
 }
 
 function written(body: unknown, type: string): string {
@@ -232,7 +317,7 @@ async function judge(
   const text = await answer.text();
   const body = type.endsWith('json') ? (JSON.parse(text) as unknown) : undefined;
   const { id, code } = (body ?? {}) as { id?: unknown; code?: unknown };
-  const said = `${answer.status}${typeof code === 'string' ? ` ${code}` : ''}`;
+  const said = `${answer.status}${type === PROBLEM && typeof code === 'string' ? ` ${code}` : ''}`;
   const breach = (): string | undefined => {
     if (!described) return `${said} is not described`;
     if (text === '') return described.content && answer.status < 300 ? `${said} has no body` : undefined;

@@ -97,6 +97,7 @@ export function defineServices(
       RESCIND_INTROSPECTION_CLIENTS: `local:${settings.introspectionSecret}`,
       KEYS_DIR: join(dir, 'data', 'keys'),
       ...given('MAX_STALENESS_MS'),
+      ...given('RESCIND_INTROSPECTION_ISSUER'),
     }),
     define('signals', surroundings, {
       ...common,
