@@ -419,7 +419,6 @@ const NO_ISSUERS = [
   'https://login.microsoftonline.com/common/v2.0',
   'http://8.8.8.8',
   'https://169.254.169.254',
-  'https://2130706433',
   'http://127.0.0.1:9',
 ];
 /** Pasted where a signing secret should be. */

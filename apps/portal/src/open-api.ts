@@ -58,7 +58,6 @@ const NO_ISSUER = [
   'issuer_blank',
   'issuer_has_credentials',
   'issuer_has_query',
-  'issuer_host_disguised',
   'issuer_host_unknown',
   'issuer_is_api_key',
   'issuer_is_dashboard_url',
