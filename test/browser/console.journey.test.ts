@@ -226,7 +226,7 @@ inBrowser('the console', () => {
     await page.getByRole('dialog').getByLabel('Name').fill('gateway');
     await page.getByRole('dialog').getByRole('combobox', { name: 'What it may do' }).press('ArrowDown');
     await page.getByRole('option', { name: /^verify:/ }).click();
-    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.getByRole('button', { name: 'Make it', exact: true }).click();
     const key = (await page.getByRole('dialog').getByText(/^rsk_/).textContent())!;
     await page.getByRole('button', { name: 'I have it' }).click();
     await row('gateway').getByText('active').waitFor();

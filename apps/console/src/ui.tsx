@@ -395,6 +395,9 @@ export function EventLink({ id, provider }: { id: string; provider?: string | nu
   );
 }
 
+/** Who did something: the name of a key, or an address, which may be long. */
+export const Who = ({ name }: { name: string | null }) => <span style={{ overflowWrap: 'anywhere' }}>{name}</span>;
+
 /** A provider by its name. */
 export function ProviderName({ id }: { id: string }) {
   const name = useProviders().data?.data.find((provider) => provider.id === id)?.name;

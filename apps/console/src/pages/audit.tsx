@@ -3,14 +3,14 @@ import { moment, REASON, SOURCE } from '../columns.js';
 import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { CANARY, useList } from '../queries.js';
 import type { Audit, Change } from '../types.js';
-import { type Column, Empty, Id, List, PageHead, ProviderName } from '../ui.js';
+import { type Column, Empty, Id, List, PageHead, ProviderName, Who } from '../ui.js';
 
 export const AUDIT_COLUMNS: Column<Audit>[] = [
   moment('When', 'at'),
   { title: 'What', cell: ({ action }) => <b>{action.replaceAll('_', ' ').replaceAll('.', ': ')}</b> },
   { title: 'Of', cell: ({ subject }) => (subject ? <Id id={subject} /> : '—') },
   REASON,
-  { title: 'Who', cell: ({ actor }) => actor },
+  { title: 'Who', cell: ({ actor }) => <Who name={actor} /> },
   SOURCE,
   {
     title: 'Seal',
@@ -31,7 +31,7 @@ const CHANGE_COLUMNS: Column<Change>[] = [
   { title: 'What', cell: ({ action }) => <b>{action.replaceAll('_', ' ')}</b> },
   { title: 'Provider', cell: ({ provider_id }) => (provider_id ? <ProviderName id={provider_id} /> : '—') },
   { title: 'Version', cell: ({ version }) => version ?? '—', narrow: true },
-  { title: 'Who', cell: ({ actor }) => actor },
+  { title: 'Who', cell: ({ actor }) => <Who name={actor} /> },
   {
     title: 'Detail',
     cell: ({ detail }) => (detail ? <Detail of={detail} /> : '—'),

@@ -7,7 +7,7 @@ import { useLiveInterval } from '../feed.js';
 import { Choice, ProviderChoice, useFilters } from '../filters.js';
 import { useList, useSend, useSession } from '../queries.js';
 import type { GuardTrip } from '../types.js';
-import { type Column, count, Empty, List, many, ms, PageHead, When } from '../ui.js';
+import { type Column, count, Empty, List, many, ms, PageHead, When, Who } from '../ui.js';
 
 type Decision = 'confirm' | 'undo';
 
@@ -39,7 +39,7 @@ export function Guards() {
       cell: ({ decided_at, decided_by, note }) =>
         decided_at ? (
           <>
-            <When at={decided_at} /> by {decided_by}
+            <When at={decided_at} /> by <Who name={decided_by} />
             {note ? `: ${note}` : ''}
           </>
         ) : (

@@ -6,7 +6,7 @@ import { doing, moment, PROVIDER } from '../columns.js';
 import { Icon } from '../icons.js';
 import { useGet, useProviders, useSend, useSession } from '../queries.js';
 import type { ApiKey, RoleAssignment } from '../types.js';
-import { Answered, type Column, CopyLine, Empty, PageHead, Refusal, Section, Status, Table, When } from '../ui.js';
+import { Answered, type Column, CopyLine, Empty, PageHead, Refusal, Section, Status, Table, When, Who } from '../ui.js';
 
 const KEYS = `${PORTAL}/api-keys`;
 const ROLES = `${PORTAL}/role-assignments`;
@@ -74,7 +74,7 @@ function Keys({ revoke }: { revoke?: (key: ApiKey) => void }) {
       title: 'Made',
       cell: ({ created_at, created_by }) => (
         <>
-          <When at={created_at} /> by {created_by}
+          <When at={created_at} /> by <Who name={created_by} />
         </>
       ),
     },
@@ -113,7 +113,14 @@ function Roles({ mayChange }: { mayChange: boolean }) {
   const roles = useGet('GET /v1/role-assignments', {});
   const withdraw = useSend((id: string) => call('DELETE /v1/role-assignments/{id}', { path: { id } }), [ROLES]);
   const columns: Column<RoleAssignment>[] = [
-    { title: 'Who', cell: ({ value }) => <b>{value}</b> },
+    {
+      title: 'Who',
+      cell: ({ value }) => (
+        <b>
+          <Who name={value} />
+        </b>
+      ),
+    },
     { title: 'By', cell: ({ kind }) => KINDS.find(({ value }) => value === kind)?.label ?? kind },
     { title: 'Role', cell: ({ role }) => <Status of={role} />, narrow: true },
     PROVIDER,
@@ -121,7 +128,7 @@ function Roles({ mayChange }: { mayChange: boolean }) {
       title: 'Given',
       cell: ({ created_at, created_by }) => (
         <>
-          <When at={created_at} /> by {created_by}
+          <When at={created_at} /> by <Who name={created_by} />
         </>
       ),
     },

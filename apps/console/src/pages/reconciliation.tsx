@@ -25,6 +25,7 @@ import {
   UserLink,
   Waiting,
   When,
+  Who,
 } from '../ui.js';
 
 const RUNS = `${GRANTS}/reconciliations`;
@@ -47,7 +48,7 @@ const COLUMNS: Column<Reconciliation>[] = [
   { title: 'What', cell: ({ dry_run }) => (dry_run ? 'reports only' : 'repairs'), narrow: true },
   { title: 'People', cell: ({ progress }) => count(progress.users_seen), narrow: true },
   { title: 'Differences', cell: (run) => count(found(run)), narrow: true },
-  { title: 'By', cell: ({ requested_by }) => requested_by },
+  { title: 'By', cell: ({ requested_by }) => <Who name={requested_by} /> },
 ];
 
 export function Reconciliations() {

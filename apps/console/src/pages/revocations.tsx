@@ -5,7 +5,7 @@ import { ProviderChoice, SearchBox, useFilters } from '../filters.js';
 import { To } from '../links.js';
 import { useList } from '../queries.js';
 import type { Revocation } from '../types.js';
-import { type Column, Empty, EventLink, List, PageHead, Reason } from '../ui.js';
+import { type Column, Empty, EventLink, List, PageHead, Reason, Who } from '../ui.js';
 
 export const REVOCATION_COLUMNS: Column<Revocation>[] = [
   moment('When', 'announced_at'),
@@ -33,7 +33,7 @@ export const REVOCATION_COLUMNS: Column<Revocation>[] = [
   {
     title: 'By',
     cell: ({ source_event_id, provider_id, actor }) =>
-      source_event_id ? <EventLink id={source_event_id} provider={provider_id} /> : actor,
+      source_event_id ? <EventLink id={source_event_id} provider={provider_id} /> : <Who name={actor} />,
   },
   moment('Closed at', 'closed_at'),
 ];

@@ -9,7 +9,7 @@ import { Icon } from '../icons.js';
 import { useList, useSend, useSession } from '../queries.js';
 import { setAsideMeans } from '../reasons.js';
 import type { SetAside } from '../types.js';
-import { type Column, Empty, List, many, PageHead, Refusal, Status, When } from '../ui.js';
+import { type Column, Empty, List, many, PageHead, Refusal, Status, When, Who } from '../ui.js';
 
 export function SetAsidePage() {
   const [{ status, reason }] = useFilters();
@@ -51,7 +51,7 @@ export function SetAsidePage() {
       cell: ({ redriven_at, redriven_by }) =>
         redriven_at ? (
           <>
-            <When at={redriven_at} /> by {redriven_by}
+            <When at={redriven_at} /> by <Who name={redriven_by} />
           </>
         ) : (
           '—'
