@@ -226,7 +226,7 @@ inBrowser('the console', () => {
     await page.getByRole('dialog').getByLabel('Name').fill('gateway');
     await page.getByRole('dialog').getByRole('combobox', { name: 'What it may do' }).press('ArrowDown');
     await page.getByRole('option', { name: /^verify:/ }).click();
-    await page.getByRole('button', { name: 'Make it', exact: true }).click();
+    await page.getByRole('dialog').getByLabel('Name').press('Enter');
     const key = (await page.getByRole('dialog').getByText(/^rsk_/).textContent())!;
     await page.getByRole('button', { name: 'I have it' }).click();
     await row('gateway').getByText('active').waitFor();
@@ -479,7 +479,7 @@ inBrowser('the console', () => {
         await other.page.locator('main:not(:has([aria-label=Loading]))').waitFor();
         for (const finding of await seriousFindings(other.page, rules)) found.push(`${place}: ${finding}`);
         const tooWide = await other.page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth');
-        if (tooWide > 0) found.push(`${place}: ${tooWide} px wider than the window`);
+        if (tooWide > 0) found.push(`${place}: ${tooWide} px wider than the window: ${await widest(other.page)}`);
       }
       expect(found).toEqual([]);
       expect(other.faults).toEqual([]);
@@ -506,6 +506,15 @@ inBrowser('the console', () => {
     await page.getByRole('textbox', { name: 'API key' }).waitFor();
   });
 });
+
+/** What does not fit into the window. */
+const widest = (page: Page): Promise<string> =>
+  page.evaluate<string>(`String(
+    [...document.querySelectorAll('body *')]
+      .filter((one) => one.getBoundingClientRect().right > window.innerWidth)
+      .map((one) => one.outerHTML)
+      .sort((a, b) => a.length - b.length)[0],
+  ).slice(0, 300)`);
 
 async function workos(sandbox: Sandbox, method: string, path: string, body: object): Promise<Record<string, unknown>> {
   const answer = await fetch(sandbox.url + path, {

@@ -193,36 +193,38 @@ export function Table<T>({
   keyOf: (row: T) => string;
 }) {
   return (
-    <table className="table" aria-label={label}>
-      <thead>
-        <tr>
-          {columns.map(({ title, narrow }) => (
-            <th key={title} scope="col" className={narrow ? 'narrow' : undefined}>
-              {title || <span className="sr">Actions</span>}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((row) => (
-          <tr key={keyOf(row)}>
-            {columns.map(({ title, cell, narrow }) => {
-              const content = cell(row);
-              return (
-                <td
-                  key={title}
-                  data-label={title}
-                  data-none={content === '—' || content === null}
-                  className={narrow ? 'narrow' : undefined}
-                >
-                  <div>{content}</div>
-                </td>
-              );
-            })}
+    <div className="scrolls">
+      <table className="table" aria-label={label}>
+        <thead>
+          <tr>
+            {columns.map(({ title, narrow }) => (
+              <th key={title} scope="col" className={narrow ? 'narrow' : undefined}>
+                {title || <span className="sr">Actions</span>}
+              </th>
+            ))}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={keyOf(row)}>
+              {columns.map(({ title, cell, narrow }) => {
+                const content = cell(row);
+                return (
+                  <td
+                    key={title}
+                    data-label={title}
+                    data-none={content === '—' || content === null}
+                    className={narrow ? 'narrow' : undefined}
+                  >
+                    <div>{content}</div>
+                  </td>
+                );
+              })}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

@@ -56,7 +56,9 @@ function Detail({ of: { fields = {}, settings, ...others } }: { of: Record<strin
       {settings !== undefined && (
         <details>
           <summary>all settings</summary>
-          <pre className="code">{JSON.stringify(settings, null, 2)}</pre>
+          <pre className="code" tabIndex={0} aria-label="All settings as JSON">
+            {JSON.stringify(settings, null, 2)}
+          </pre>
         </details>
       )}
     </>
