@@ -231,9 +231,12 @@ inBrowser('the console', () => {
     await page.getByRole('button', { name: 'I have it' }).click();
     await row('gateway').getByText('active').waitFor();
     expect(await page.content()).not.toContain(key);
-    const judge = async (): Promise<number> =>
-      (await fetch(`${stack.tokenVerification}/v1/scopes`, { headers: { authorization: `Bearer ${key}` } })).status;
-    await expectEventually(async () => (await judge()) === 400);
+    const judge = async (): Promise<number> => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      const asked = { method: 'POST', headers, body: JSON.stringify({ token: 'none' }) };
+      return (await fetch(`${stack.tokenVerification}/v1/tokens/verify`, asked)).status;
+    };
+    await expectEventually(async () => (await judge()) === 200);
     await page.getByRole('button', { name: 'Revoke gateway' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
     await row('gateway').getByText('revoked').waitFor();

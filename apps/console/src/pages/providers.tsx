@@ -381,13 +381,16 @@ function GuardLimits({ provider, close }: { provider: Provider; close: () => voi
 function Delete({ provider, close }: { provider: Provider; close: () => void }) {
   const navigate = useNavigate();
   const [typed, setTyped] = useState('');
-  const remove = useSend(() => call('DELETE /v1/identity-providers/{id}', { path: { id: provider.id } }), [PORTAL]);
+  const remove = useSend(async () => {
+    await call('DELETE /v1/identity-providers/{id}', { path: { id: provider.id } });
+    // Away from its page before that finds it gone, and this question with it.
+    await navigate({ to: '/providers' });
+  }, [PORTAL]);
   return (
     <Ask
       title={`Delete ${provider.name}`}
       button="Delete"
       send={remove}
-      whenDone={() => void navigate({ to: '/providers' })}
       isIncomplete={typed !== provider.name}
       close={close}
     >
