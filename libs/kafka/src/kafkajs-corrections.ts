@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { encodeProduceInOnePass } from './produce-encoding.js';
 
 interface RequestQueue {
   pending: unknown[];
@@ -43,6 +44,7 @@ export function correctKafkajs(): void {
   listEndOfLog(broker);
   hangUpOnTheSilent(broker);
   commitAtStart(broker);
+  encodeProduceInOnePass();
 }
 
 /**
