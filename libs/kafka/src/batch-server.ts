@@ -1,8 +1,8 @@
 import type { Topic } from '#contracts/topics.js';
 import { BaseRpcContext, type CustomTransportStrategy, Server } from '@nestjs/microservices';
-import type { EachBatchPayload, KafkaMessage } from 'kafkajs';
+import type { Batch, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { backoffMs } from './backoff.js';
+import { backoffMs, pause } from './backoff.js';
 import type { KafkaClient } from './client.js';
 import { type Assignment, ConsumerLoop, type Session } from './consumer-session.js';
 import { asError } from './errors.js';
@@ -23,6 +23,11 @@ export interface KafkaBatchServerOptions {
   sessionTimeout?: number;
   /** How long a batch may take when the group is rebalanced. Default 60,000 ms. */
   rebalanceTimeout?: number;
+  /**
+   * How long, after a batch of several records, more are gathered before the next fetch: each batch costs a transaction and a
+   * commit, whatever it holds. After one that came alone nothing waits, and neither does who is behind. Default 0 ms.
+   */
+  gatherMs?: number;
   /** How long `close` waits for the batch in hand. Default 10,000 ms. */
   closeTimeoutMs?: number;
   /**
@@ -102,6 +107,7 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
   private readonly loop: ConsumerLoop;
   private readonly failures = new Map<string, Failure>();
   private readonly resumptions = new Set<NodeJS.Timeout>();
+  private readonly stopping = new AbortController();
   private readonly closing = new AbortController();
   private readonly heartbeatInterval: number;
   private handlerError: Error | undefined;
@@ -144,6 +150,7 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
   async close(): Promise<void> {
     const timeoutMs = this.options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
     for (const timer of this.resumptions) clearTimeout(timer);
+    this.stopping.abort();
     await this.loop.close(timeoutMs);
     this.closing.abort();
   }
@@ -217,9 +224,17 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
         resolveOffset(last);
       }
       heart.throwIfLost();
+      await this.gather(batch, session);
     } finally {
       heart.stop();
     }
+  }
+
+  private async gather({ messages, highWatermark }: Batch, session: Session): Promise<void> {
+    const { gatherMs = 0 } = this.options;
+    if (gatherMs === 0 || messages.length < 2) return;
+    const isBehind = BigInt(messages.at(-1)!.offset) + 1n < BigInt(highWatermark);
+    if (!isBehind) await pause(gatherMs, AbortSignal.any([session.ended, this.stopping.signal]));
   }
 
   /** Seeks at once, so that reading goes back also where no new record comes that would make us look. */

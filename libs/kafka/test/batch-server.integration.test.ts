@@ -106,6 +106,22 @@ test('a batch that throws comes again, the same records, and its offset has not 
   expect(server.lastError).toBeUndefined();
 });
 
+test('after several records more are gathered, and a stop does not wait for it', async () => {
+  const hours = 3_600_000;
+  const own = clientOf(shared()); // with topics of its own
+  await ensureTopics(own);
+  const ownPublisher = new BatchPublisher(own);
+  closers.push(() => ownPublisher.close());
+  const publishOwn = (value: string) =>
+    ownPublisher.publish(TOPICS.workosEvents, { key: 'k', value: Buffer.from(value) });
+  await Promise.all(['pair-0', 'pair-1'].map(publishOwn));
+  const { app, received } = await serve(() => undefined, { client: own, gatherMs: hours, closeTimeoutMs: hours });
+  await eventually(() => received().length === 2);
+  await publishOwn('later');
+  await app.close();
+  expect(received()).toEqual(['pair-0', 'pair-1']);
+});
+
 test('a partition whose batch always throws does not hold up the others', async () => {
   let poisoned: number | undefined;
   const { server, received, deliveries } = await serve((records) => {
