@@ -8,7 +8,7 @@ import { FeedEntries, type FeedEntry } from './feed-entries.js';
 const FEED_TOPICS: Topic[] = [TOPICS.workosEvents, TOPICS.revocations, TOPICS.identityProviders, TOPICS.refusals];
 /** Of each partition, when the portal starts. */
 const HISTORY_RECORDS = 200;
-/** That are kept in memory. */
+/** That are kept in memory; of records as well, while nobody watches. */
 const KEPT_ENTRIES = 2_000;
 
 /** One thing that happened, at its place in Kafka. */
@@ -30,6 +30,8 @@ export class Feed {
   private readonly reader: TopicReader;
   private readonly entries = new FeedEntries();
   private readonly kept: PlacedEntry[] = [];
+  /** Came while nobody watched: to read them takes as long as to apply them, so they are read for who comes. */
+  private unread: ConsumedRecord[] = [];
   private readonly told = new Map<string, bigint>();
   private readonly listeners = new Set<Listener>();
   private readonly endings = new Set<() => void>();
@@ -41,7 +43,7 @@ export class Feed {
     this.reader = new TopicReader(client, {
       topics: FEED_TOPICS,
       startAt: (topic, partition) => this.startAt(topic, partition),
-      onRecords: (records) => records.forEach((record) => this.take(record)),
+      onRecords: (records) => this.takeAll(records),
       logger,
     });
   }
@@ -54,6 +56,7 @@ export class Feed {
   /** Everything of before that is behind `lastId`, then what comes. Returns what ends it. */
   follow(lastId: string | undefined, listener: Listener, onEnd: () => void): () => void {
     const seen = readId(lastId);
+    this.readUp();
     for (const entry of this.kept) if (entry.offset > (seen.get(entry.place) ?? -1n)) listener(entry);
     this.listeners.add(listener);
     this.endings.add(onEnd);
@@ -85,6 +88,19 @@ export class Feed {
     const ends = await this.client.endOffsets(topic);
     const from = BigInt(ends[partition] ?? '0') - BigInt(HISTORY_RECORDS);
     return (from > 0n ? from : 0n).toString();
+  }
+
+  private takeAll(records: readonly ConsumedRecord[]): void {
+    for (const record of records) {
+      // Of its own: what was fetched is one piece of memory with others.
+      this.unread.push({ ...record, value: record.value && Buffer.from(record.value) });
+    }
+    if (this.listeners.size > 0) this.readUp();
+    else if (this.unread.length > 2 * KEPT_ENTRIES) this.unread = this.unread.slice(-KEPT_ENTRIES);
+  }
+
+  private readUp(): void {
+    for (const record of this.unread.splice(0)) this.take(record);
   }
 
   private take(record: ConsumedRecord): void {
