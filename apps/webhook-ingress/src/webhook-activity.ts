@@ -35,6 +35,8 @@ const nothing = (provider_id: string): WebhookActivity => ({
 export class WebhookActivityReport {
   private readonly view: CompactedView<WebhookActivity>;
   private readonly publisher: BatchPublisher;
+  /** When this replica stored one last, ms: by provider, and by secret. No more than that is written down at each delivery. */
+  private readonly storedAt = new Map<string, Map<string, number>>();
   /** What this replica saw, by provider. */
   private readonly seen = new Map<string, WebhookActivity>();
   private timer: NodeJS.Timeout | undefined;
@@ -54,8 +56,9 @@ export class WebhookActivityReport {
   }
 
   stored(providerId: string, secretId: string, at: Date): void {
-    const moment = at.toISOString();
-    this.note({ ...nothing(providerId), last_delivery_at: moment, secrets: { [secretId]: moment } });
+    let bySecret = this.storedAt.get(providerId);
+    if (!bySecret) this.storedAt.set(providerId, (bySecret = new Map()));
+    bySecret.set(secretId, Math.max(at.getTime(), bySecret.get(secretId) ?? 0));
   }
 
   refused(providerId: string, code: string, source: string, at: Date): void {
@@ -84,6 +87,16 @@ export class WebhookActivityReport {
     await this.view.close();
   }
 
+  private noteStored(): void {
+    for (const [providerId, bySecret] of this.storedAt) {
+      for (const [secretId, at] of bySecret) {
+        const moment = new Date(at).toISOString();
+        this.note({ ...nothing(providerId), last_delivery_at: moment, secrets: { [secretId]: moment } });
+      }
+    }
+    this.storedAt.clear();
+  }
+
   private note(news: WebhookActivity): void {
     const known = this.seen.get(news.provider_id);
     this.seen.set(news.provider_id, known ? mergeActivity(known, news) : news);
@@ -98,6 +111,7 @@ export class WebhookActivityReport {
   private async reportOnce(): Promise<void> {
     // What others have written before has to be known, or a restart would forget it.
     if (!this.view.isReady() || !this.providers.isReady()) return;
+    this.noteStored();
     const due = [...new Set([...this.seen.keys(), ...this.view.keys()])].flatMap((id) => this.dueOf(id));
     try {
       await Promise.all(due.map((record) => this.publisher.publish(TOPICS.webhookActivity, record)));
