@@ -49,6 +49,8 @@ export async function markPage(
     const audit = auditOfMark({ grant: { id: '', providerId: scope.providerId }, mark: span.mark });
     return { ...span, audit };
   });
+  // Else the planner, whose statistics know of hardly any closing, looks through all of them for each grant.
+  await tx.query('set local enable_seqscan = off');
   const types = 'float8 float8 float8 text text text text text text text text text'.split(' ');
   const [row] = await rowsOf<{ marked: string; others: string[] }>(
     tx,
@@ -57,7 +59,7 @@ export async function markPage(
        where g.id = any($1::text[]) and exists (
          select 1 from scope_closings c -- every closing is there, so a scope without any was never closed
          where c.scope_key = any(array[${KEYS_OF_ROW.join(', ')}]) and c.scope_key <> $2
-         offset 0 -- asked of each grant, by the key: statistics may not know yet how many scopes are closed
+         offset 0 -- asked of each grant, by the key
        )
      ), marked as (
        update grants g
