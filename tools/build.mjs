@@ -1,7 +1,7 @@
 // Compiles every TypeScript file of the services, libraries, tools and benches into dist/, in about a second, and the console.
 // Types are checked by `npm run typecheck`; `npx nest build <app>` compiles one app with both.
 import { transformFile } from '@swc/core';
-import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { buildConsole } from './build-console.mjs';
 import { filesUnder } from './files.mjs';
@@ -37,8 +37,11 @@ async function compile(source, output) {
   if (await isCurrent(source, output)) return;
   const { code, map } = await transformFile(source, { ...swcOptions, sourceMaps: true, filename: source });
   await mkdir(dirname(output), { recursive: true });
-  await writeFile(output, `${code}\n//# sourceMappingURL=${output.split('/').at(-1)}.map\n`);
   await writeFile(`${output}.map`, map);
+  // Whole at once: another build may be under way, or a program that has just been started.
+  const whole = `${output}.${process.pid}`;
+  await writeFile(whole, `${code}\n//# sourceMappingURL=${output.split('/').at(-1)}.map\n`);
   const { atime, mtime } = await stat(source);
-  await utimes(output, atime, mtime); // the output carries its source's time, which is how the next run knows
+  await utimes(whole, atime, mtime); // the output carries its source's time, which is how the next run knows
+  await rename(whole, output);
 }

@@ -121,7 +121,8 @@ export function stopOnSignal(app: NestFastifyApplication, options: ServeOptions)
       },
     );
   };
-  process.once('SIGTERM', stop);
+  // A second one, of a wrapper that passes on what its child was sent as well, ends nothing before its time; a second Ctrl-C does.
+  process.on('SIGTERM', stop);
   process.once('SIGINT', stop);
 }
 
