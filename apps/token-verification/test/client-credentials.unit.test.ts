@@ -7,6 +7,7 @@ test.each([
   ['client_secret_basic', basic('gateway:s3cret'), {}, gateway],
   ['the scheme in small letters', basic('gateway:s3cret').replace('Basic', 'basic'), {}, gateway],
   ['form-encoded parts', basic('a%3Ab:s%2Fx+y%2B%C3%A9'), {}, { id: 'a:b', secret: 's/x y+é' }],
+  ['a space as form-encoding has it', basic('gateway:a+b'), {}, { id: 'gateway', secret: 'a b' }],
   ['a secret with colons', basic('gateway:a:b'), {}, { id: 'gateway', secret: 'a:b' }],
   ['the same client_id in the body', basic('gateway:s3cret'), { client_id: 'gateway' }, gateway],
   ['client_secret_post', undefined, { client_id: 'gateway', client_secret: 's3cret' }, gateway],

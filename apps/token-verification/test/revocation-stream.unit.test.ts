@@ -134,7 +134,7 @@ test('who has had everything goes on with the changes since; who comes from anot
 });
 
 test('the providers come first, also to who goes on, and once more when one of them has changed', async () => {
-  const server = await served(new RevocationView(), { heartbeatMs: 60_000 });
+  const server = await served(new RevocationView(), { heartbeatMs: 3_600_000 });
   const stream = eventsOf(server.url);
   const told = async (): Promise<unknown> => {
     for (;;) {

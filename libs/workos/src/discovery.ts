@@ -310,7 +310,10 @@ const REFUSALS: Record<FetchRefusal, [code: string, message: string]> = {
     'Over http anybody on the way could put keys of their own there: paste it with https.',
   ],
   credentials_in_url: ['issuer_has_credentials', 'There is a user or password in this URL: paste it without.'],
-  host_disguised: ['issuer_host_disguised', 'The address is written in an unusual way: paste the name of the host.'],
+  host_disguised: [
+    'issuer_address_not_allowed',
+    'The address is written in an unusual way: paste the name of the host.',
+  ],
   address_not_allowed: [
     'issuer_address_not_allowed',
     'This leads to an address that is not on the public internet, and is not fetched. In development RESCIND_ALLOW_LOCAL_HOSTS ' +
