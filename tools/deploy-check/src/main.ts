@@ -18,7 +18,6 @@ const root = join(import.meta.dirname, '../../../..');
 const { filesUnder } = (await import(join(root, 'tools/files.mjs'))) as typeof import('../../files.mjs');
 const chart = join(root, 'deploy/helm/rescind');
 const tools = new Tools(join(root, '.local/tools'));
-if (process.argv.includes('--install')) tools.install();
 const required = process.argv.includes('--require');
 
 /** The newest whose schemas kubectl-validate has in itself, so that nothing is downloaded. */
@@ -67,9 +66,9 @@ const scratch = await mkdtemp(join(tmpdir(), 'rescind-deploy-'));
 const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
 async function checkChart(): Promise<void> {
   const helm = tools.find('helm');
-  if (!helm) return skip('the chart', 'helm is not here (npm run deploy:check -- --install builds it with Go)');
+  if (!helm) return skip('the chart', 'helm is not here (npm run deploy:tools builds it with Go)');
   const validate = tools.find('kubectl-validate');
-  if (!validate) skip('schemas of Kubernetes', 'kubectl-validate is not here (--install builds it with Go)');
+  if (!validate) skip('schemas of Kubernetes', 'kubectl-validate is not here (npm run deploy:tools builds it with Go)');
   const render = (...values: string[]) =>
     run(helm, ['template', 'rescind', chart, '--kube-version', KUBERNETES, ...values.flatMap((file) => ['-f', file])]);
   const examples: string[] = [];

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Programs that are not of npm: looked for on the PATH and in `.local/tools`, where `--install` builds them with Go. */
+/** Programs that are not of npm: looked for on the PATH and in `.local/tools`, where `npm run deploy:tools` builds them with Go. */
 export const TOOLS = {
   helm: 'helm.sh/helm/v3/cmd/helm@v3.19.4',
   'kubectl-validate': 'sigs.k8s.io/kubectl-validate@v0.0.4',
