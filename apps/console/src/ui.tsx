@@ -398,7 +398,11 @@ export function EventLink({ id, provider }: { id: string; provider?: string | nu
 }
 
 /** Who did something: the name of a key, or an address, which may be long. */
-export const Who = ({ name }: { name: string | null }) => <span style={{ overflowWrap: 'anywhere' }}>{name}</span>;
+export const Who = ({ name }: { name: string | null }) => (
+  <span style={name !== null && name.length > A_WORD ? { overflowWrap: 'anywhere' } : undefined}>{name}</span>
+);
+/** What is no longer stays whole, so that `workos` does not become two lines. */
+const A_WORD = 12;
 
 /** A provider by its name. */
 export function ProviderName({ id }: { id: string }) {
