@@ -1,5 +1,4 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dropIndexes, type Indexes, makeIndexes } from './indexes.js';
+import { type Indexes, ReplaceIndexes } from './indexes.js';
 
 /** Name → what it is on. Each bounds a page of a list by the page's own size, whatever the table's (docs/performance.md). */
 const INDEXES: Indexes = {
@@ -25,17 +24,8 @@ const REPLACED: Indexes = {
 };
 
 /** So that a list answers at once also with a million users and ten million grants. */
-export class IndexLists1796169800000 implements MigrationInterface {
-  name = 'IndexLists1796169800000';
-  readonly transaction = false;
-
-  async up(db: QueryRunner): Promise<void> {
-    await makeIndexes(db, INDEXES);
-    await dropIndexes(db, REPLACED);
-  }
-
-  async down(db: QueryRunner): Promise<void> {
-    await makeIndexes(db, REPLACED);
-    await dropIndexes(db, INDEXES);
-  }
+export class IndexLists1796169800000 extends ReplaceIndexes {
+  override readonly name = 'IndexLists1796169800000';
+  protected override readonly made = INDEXES;
+  protected override readonly replaced = REPLACED;
 }

@@ -1,5 +1,4 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { dropIndexes, type Indexes, makeIndexes } from './indexes.js';
+import { type Indexes, ReplaceIndexes } from './indexes.js';
 
 /** In the order of a list of one organization, whose provider hardly anybody names beside it. */
 const INDEXES: Indexes = {
@@ -13,17 +12,8 @@ const REPLACED: Indexes = {
     where expires_at is not null and organization_id is not null`,
 };
 
-export class IndexOrganizations1797292800000 implements MigrationInterface {
-  name = 'IndexOrganizations1797292800000';
-  readonly transaction = false;
-
-  async up(db: QueryRunner): Promise<void> {
-    await makeIndexes(db, INDEXES);
-    await dropIndexes(db, REPLACED);
-  }
-
-  async down(db: QueryRunner): Promise<void> {
-    await makeIndexes(db, REPLACED);
-    await dropIndexes(db, INDEXES);
-  }
+export class IndexOrganizations1797292800000 extends ReplaceIndexes {
+  override readonly name = 'IndexOrganizations1797292800000';
+  protected override readonly made = INDEXES;
+  protected override readonly replaced = REPLACED;
 }

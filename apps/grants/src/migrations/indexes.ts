@@ -1,10 +1,28 @@
-import type { QueryRunner } from 'typeorm';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Name → the table and what of it. */
 export type Indexes = Readonly<Record<string, string>>;
 
-/** While others write, and so outside of a transaction: what was begun and not finished is made again. */
-export async function makeIndexes(db: QueryRunner, indexes: Indexes): Promise<void> {
+/** Makes some indexes in place of others; while others write, and so outside of a transaction. */
+export abstract class ReplaceIndexes implements MigrationInterface {
+  abstract readonly name: string;
+  readonly transaction = false;
+  protected abstract readonly made: Indexes;
+  protected abstract readonly replaced: Indexes;
+
+  async up(db: QueryRunner): Promise<void> {
+    await make(db, this.made);
+    await drop(db, this.replaced);
+  }
+
+  async down(db: QueryRunner): Promise<void> {
+    await make(db, this.replaced);
+    await drop(db, this.made);
+  }
+}
+
+/** What was begun and not finished is made again. */
+async function make(db: QueryRunner, indexes: Indexes): Promise<void> {
   for (const [name, on] of Object.entries(indexes)) {
     const [found] = (await db.query('select indisvalid as whole from pg_index where indexrelid = to_regclass($1)', [
       name,
@@ -17,6 +35,6 @@ export async function makeIndexes(db: QueryRunner, indexes: Indexes): Promise<vo
   }
 }
 
-export async function dropIndexes(db: QueryRunner, indexes: Indexes): Promise<void> {
+async function drop(db: QueryRunner, indexes: Indexes): Promise<void> {
   for (const name of Object.keys(indexes)) await db.query(`drop index concurrently if exists ${name}`);
 }
