@@ -21,8 +21,6 @@ WORKDIR /app
 COPY --from=dependencies /app/package.json ./
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist/libs dist/libs
-# Where token-verification keeps public keys over a restart.
-RUN install -d -o 1000 -g 1000 /var/lib/rescind/keys
 USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
@@ -37,7 +35,6 @@ COPY --from=build /app/dist/apps/grants dist/apps/grants
 CMD ["node", "--enable-source-maps", "dist/apps/grants/src/main.js"]
 
 FROM service AS token-verification
-ENV KEYS_DIR=/var/lib/rescind/keys
 COPY --from=build /app/dist/apps/token-verification dist/apps/token-verification
 CMD ["node", "--enable-source-maps", "dist/apps/token-verification/src/main.js"]
 

@@ -158,8 +158,7 @@ function verifierWith(jwk: object, capacity: number): { verifier: Verifier; view
     url: 'https://keys.invalid/',
     settings: { refreshMs: 300_000, cooldownMs: 30_000, maxAgeMs: 86_400_000 },
     fetch: async () => ({ keys: [jwk] }),
-    load: async () => undefined,
-    store: async () => undefined,
+    shared: { of: async () => undefined, share() {} },
     now: Date.now,
     logger: { warn() {}, info() {} },
   });

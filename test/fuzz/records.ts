@@ -1,5 +1,6 @@
 import { deepStrictEqual, strictEqual } from 'node:assert/strict';
 import { decodeIdentityProvider, IDENTITY_PROVIDER_TYPE } from '#contracts/identity-provider.js';
+import { decodeKeySet, KEY_SET_TYPE } from '#contracts/key-set.js';
 import { Rejected } from '#contracts/rejected.js';
 import { decodeStateRecord, HEARTBEAT_TYPE, SCOPE_STATE_TYPE } from '#contracts/revocation.js';
 import { decodeWebhookActivity, mergeActivity, WEBHOOK_ACTIVITY_TYPE } from '#contracts/webhook-activity.js';
@@ -11,6 +12,7 @@ import { stateFromWire } from '#revocation/wire.js';
 import { type FuzzTarget, jsonNear, unlessRefused } from '#testing/fuzz.js';
 import { Heartbeats } from '#revocation/heartbeats.js';
 import { RevocationView } from '../../apps/token-verification/src/domain/revocation-view.js';
+import { importKey } from '../../apps/token-verification/src/keys/jwk.js';
 import { makeIssuer, providerOf } from '../../apps/token-verification/test/issuer.js';
 import { WORKOS_EVENTS } from './samples.js';
 
@@ -153,4 +155,27 @@ const activityRecord: FuzzTarget = {
   },
 };
 
-export const recordTargets: FuzzTarget[] = [eventRecord, stateRecord, providerRecord, activityRecord];
+const JWKS_URI = 'https://keys.test/a';
+const keySets = [
+  recordOf(KEY_SET_TYPE, {
+    jwks_uri: JWKS_URI,
+    fetched_at: AT,
+    keys: [makeIssuer('client_01A', 'key_1', 'ed25519').jwk],
+  }),
+  recordOf(KEY_SET_TYPE, { jwks_uri: JWKS_URI, fetched_at: AT, keys: [] }),
+];
+
+/** Read or rejected; what is read is of this address and of a moment, and its keys can be looked at. */
+const keySetRecord: FuzzTarget = {
+  name: 'record of identity.key-sets',
+  inputs: jsonNear(keySets),
+  check(input) {
+    const set = unlessRefused(Rejected, () => decodeKeySet(input, JWKS_URI));
+    if (set === undefined) return;
+    strictEqual(set.jwks_uri, JWKS_URI);
+    strictEqual(Number.isFinite(Date.parse(set.fetched_at)), true);
+    set.keys.forEach(importKey);
+  },
+};
+
+export const recordTargets: FuzzTarget[] = [eventRecord, stateRecord, providerRecord, activityRecord, keySetRecord];

@@ -63,8 +63,7 @@ export async function moreReplicas(
     sandbox: 0,
   };
   const { kafkaBrokers, databaseUrl } = stack;
-  const dir = join(running.dir, name);
-  const definitions = defineServices({ root, dir, settings, ports, kafkaBrokers, databaseUrl });
+  const definitions = defineServices({ root, settings, ports, kafkaBrokers, databaseUrl });
   return definitions.map((definition) => {
     const service = new Service(
       { ...definition, env: { ...definition.env, ...more } },

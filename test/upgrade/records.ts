@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { apiKeyData, apiKeyUseData } from '#contracts/api-key.js';
 import { identityProviderData } from '#contracts/identity-provider.js';
+import { keySetData } from '#contracts/key-set.js';
 import { refusalData } from '#contracts/refusal.js';
 import { heartbeatData, revocationData, scopeStateData } from '#contracts/revocation.js';
 import { signInData } from '#contracts/sign-in.js';
@@ -33,6 +34,7 @@ export const RECORDS: Record<string, { writer: RecordSchema['writer']; data: z.Z
   'identity-provider': { writer: 'rescind', data: identityProviderData },
   'api-key': { writer: 'rescind', data: apiKeyData },
   'api-key-use': { writer: 'rescind', data: apiKeyUseData },
+  'key-set': { writer: 'rescind', data: keySetData },
   'sign-in': { writer: 'rescind', data: signInData },
   'webhook-activity': { writer: 'rescind', data: webhookActivityData },
   ...Object.fromEntries(

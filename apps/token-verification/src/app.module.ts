@@ -16,8 +16,8 @@ import { RevocationView } from './domain/revocation-view.js';
 import { introspectionRoutes } from './introspection-routes.js';
 import { FirstRefusals } from './first-refusals.js';
 import { fetchKeySet } from './keys/fetch-key-set.js';
-import { KeyStore } from './keys/key-store.js';
 import { ProviderKeys } from './keys/provider-keys.js';
+import { SharedKeySets } from './keys/shared-key-sets.js';
 import { Lifetime } from './lifetime.js';
 import { VERIFICATION_OPEN_API } from './open-api.js';
 import { RefusalReporter } from './refusal-reporter.js';
@@ -41,12 +41,11 @@ export class AppModule {
     const apiKeys = new ApiKeyRegistry(client, 'token-verification', logger);
     const view = new RevocationView();
     const heartbeats = new Heartbeats();
-    const store = new KeyStore(config.keys.dir);
+    const keySets = new SharedKeySets(client, publisher, logger);
     const keys = new ProviderKeys({
       settings: config.keys,
       fetch: (url) => fetchKeySet(url, config.allowLocalHosts),
-      load: (url) => store.load(url),
-      store: (set) => store.store(set),
+      shared: keySets,
       now: Date.now,
       logger,
     });
@@ -152,7 +151,17 @@ export class AppModule {
         { provide: ProviderRegistry, useValue: providers },
         {
           provide: Lifetime,
-          useValue: new Lifetime({ client, publisher, providers, apiKeys, keys, feed, topics: config.topics, logger }),
+          useValue: new Lifetime({
+            client,
+            publisher,
+            providers,
+            apiKeys,
+            keySets,
+            keys,
+            feed,
+            topics: config.topics,
+            logger,
+          }),
         },
       ],
     };

@@ -1,5 +1,3 @@
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
@@ -29,8 +27,6 @@ export const verificationConfig = z
     RESCIND_INTROSPECTION_SIGNING_KEY: signingKeys.optional(),
     /** How old the newest heartbeat may be before nobody is let in any more, ms. */
     MAX_STALENESS_MS: z.coerce.number().int().min(100).default(5_000),
-    /** Where key sets are kept over a restart. Public keys alone. */
-    KEYS_DIR: z.string().default(join(tmpdir(), 'rescind-keys')),
     /** How often key sets are fetched anew, seconds. */
     KEYS_REFRESH_S: seconds(300),
     /** The least time between two fetches of a key set for a key that is not known, seconds. */
@@ -64,7 +60,6 @@ export const verificationConfig = z
     introspectionSigningKeys: env.RESCIND_INTROSPECTION_SIGNING_KEY ?? [],
     maxStalenessMs: env.MAX_STALENESS_MS,
     keys: {
-      dir: env.KEYS_DIR,
       refreshMs: env.KEYS_REFRESH_S * 1_000,
       cooldownMs: env.KEYS_COOLDOWN_S * 1_000,
       maxAgeMs: env.KEYS_MAX_AGE_S * 1_000,

@@ -7,6 +7,7 @@ import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { ProviderKeys } from './keys/provider-keys.js';
+import type { SharedKeySets } from './keys/shared-key-sets.js';
 import type { ViewFeed } from './view-feed.js';
 
 export interface LifetimeParts {
@@ -14,6 +15,7 @@ export interface LifetimeParts {
   publisher: BatchPublisher;
   providers: ProviderRegistry;
   apiKeys: ApiKeyRegistry;
+  keySets: SharedKeySets;
   keys: ProviderKeys;
   feed: ViewFeed;
   topics: TopicOptions;
@@ -27,12 +29,13 @@ export class Lifetime implements OnApplicationBootstrap, BeforeApplicationShutdo
   constructor(private readonly parts: LifetimeParts) {}
 
   onApplicationBootstrap(): void {
-    const { client, publisher, providers, apiKeys, keys, feed, topics, logger } = this.parts;
+    const { client, publisher, providers, apiKeys, keySets, keys, feed, topics, logger } = this.parts;
     void untilDone('fill the view', logger, this.stopping.signal, async () => {
       await prepareTopics(client, topics, logger);
       void publisher.start();
       void apiKeys.start();
       void providers.start();
+      void keySets.start();
       const settings = providers.ready.then(() => {
         keys.follow(providers.all());
         providers.onChange(() => keys.follow(providers.all()));
@@ -46,9 +49,9 @@ export class Lifetime implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, publisher, providers, apiKeys, keys, feed } = this.parts;
+    const { client, publisher, providers, apiKeys, keySets, keys, feed } = this.parts;
     keys.stop();
-    await Promise.all([feed.stop(), providers.close(), apiKeys.close(), publisher.close()]);
+    await Promise.all([feed.stop(), providers.close(), apiKeys.close(), keySets.close(), publisher.close()]);
     await client.close();
   }
 }

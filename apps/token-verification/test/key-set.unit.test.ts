@@ -1,11 +1,9 @@
 import { makeIssuer, providerOf } from './issuer.js';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { KeySet, type StoredKeySet } from '../src/keys/key-set.js';
-import { KeyStore } from '../src/keys/key-store.js';
+import { eventually } from '#testing/eventually.js';
+import { KeySet } from '../src/keys/key-set.js';
 import { keySetUrl, ProviderKeys } from '../src/keys/provider-keys.js';
+import type { FetchedKeys } from '../src/keys/shared-key-sets.js';
 
 const REFRESH_MS = 300_000;
 const first = makeIssuer('client', 'key_1');
@@ -13,7 +11,6 @@ const second = makeIssuer('client', 'key_2');
 const HOUR = 3_600_000;
 
 function sourceOf(...issuers: { jwk: Record<string, unknown> }[]) {
-  const disk = new Map<string, StoredKeySet>();
   const source = {
     now: 1_000_000,
     fetches: 0,
@@ -21,8 +18,9 @@ function sourceOf(...issuers: { jwk: Record<string, unknown> }[]) {
     error: undefined as Error | undefined,
     /** While there is one, whoever asks waits for it. */
     gate: undefined as Promise<void> | undefined,
-    disk,
-    /** A new process, with the same disk. */
+    /** What verifiers have told each other. */
+    shared: undefined as FetchedKeys | undefined,
+    /** A new process. */
     open: () =>
       new KeySet({
         url: 'https://keys.test/a',
@@ -33,8 +31,7 @@ function sourceOf(...issuers: { jwk: Record<string, unknown> }[]) {
           if (source.error) throw source.error;
           return { keys: source.keys };
         },
-        load: async (url) => disk.get(url),
-        store: async (set) => void disk.set(set.url, set),
+        shared: { of: async () => source.shared, share: (_, fetched) => void (source.shared = fetched) },
         now: () => source.now,
         logger: { warn() {}, info() {} },
       }),
@@ -104,7 +101,7 @@ test('an unknown kid while the source is away is not known, rather than wrong: i
   expect(await kidOf(set, 'key_2')).toBe('unavailable');
 });
 
-test('a restart while the source is away goes on with the keys on disk, no longer than it might have', async () => {
+test('one that is new while the source is away goes on with what others were told, no longer than they may', async () => {
   const source = sourceOf(first);
   await kidOf(source.open(), 'key_1');
   source.error = new Error('away');
@@ -112,6 +109,49 @@ test('a restart while the source is away goes on with the keys on disk, no longe
   expect(await kidOf(source.open(), 'key_1')).toBe('key_1');
   source.now += 2 * HOUR;
   expect(await kidOf(source.open(), 'key_1')).toBe('unavailable');
+});
+
+test('one that is new asks the source all the same, and drops what was withdrawn meanwhile', async () => {
+  const source = sourceOf(first, second);
+  await kidOf(source.open(), 'key_1');
+  source.keys = [second.jwk];
+  source.now += 1_000;
+  const set = source.open();
+  expect(await kidOf(set, 'key_2')).toBe('key_2');
+  await eventually(() => set.peek('key_1', 'RS256') === undefined);
+});
+
+test('one that is new does not wait for a source that does not answer where others were told', async () => {
+  const source = sourceOf(first);
+  await kidOf(source.open(), 'key_1');
+  source.gate = new Promise(() => undefined);
+  expect(await kidOf(source.open(), 'key_1')).toBe('key_1');
+});
+
+test('one that cannot reach the source takes what another was told since; what is older than its own it does not', async () => {
+  const source = sourceOf(first);
+  const set = source.open();
+  await kidOf(set, 'key_1');
+  source.error = new Error('not from here');
+  source.now += 30_000;
+  source.shared = { fetchedAt: source.now - 30_001, keys: [second.jwk] };
+  expect(await kidOf(set, 'key_2')).toBe('unavailable');
+  expect(await kidOf(set, 'key_1')).toBe('key_1');
+  source.now += 30_000;
+  source.shared = { fetchedAt: source.now - 1, keys: [second.jwk] };
+  expect(await kidOf(set, 'key_2')).toBe('key_2');
+  expect(await kidOf(set, 'key_1')).toBe('unavailable');
+});
+
+test('a clock that is ahead makes no keys last longer', async () => {
+  const source = sourceOf(first);
+  source.error = new Error('away');
+  source.shared = { fetchedAt: source.now + 1_000 * HOUR, keys: [first.jwk] };
+  const set = source.open();
+  expect(await kidOf(set, 'key_1')).toBe('key_1');
+  source.shared = undefined;
+  source.now += 24 * HOUR;
+  expect(await kidOf(set, 'key_1')).toBe('unavailable');
 });
 
 test('what is no key set is an outage, and changes nothing', async () => {
@@ -210,50 +250,6 @@ test('a set of more keys than anybody has is an outage: each refresh compares th
   expect(await kidOf(set, 'key_1')).toBe('key_1');
 });
 
-describe('on disk', () => {
-  let dir: string;
-  beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), 'rescind-key-store-'))));
-  afterEach(() => rm(dir, { recursive: true, force: true }));
-  const kept: StoredKeySet = { url: 'https://keys.test/a', fetchedAt: 7, keys: [first.jwk] };
-
-  test('a key set is kept, by its address', async () => {
-    const store = new KeyStore(join(dir, 'not', 'there', 'yet'));
-    expect(await store.load(kept.url)).toBeUndefined();
-    await store.store(kept);
-    await store.store({ ...kept, url: 'https://keys.test/b', fetchedAt: 8 });
-    expect(await store.load(kept.url)).toEqual(kept);
-    expect(await store.load('https://keys.test/c')).toBeUndefined();
-  });
-
-  test.each([
-    ['half a file', (text: string) => text.slice(0, text.length / 2)],
-    ['another address', (text: string) => text.replace('keys.test/a', 'evil.test/a')],
-    ['no JSON', () => 'rubbish'],
-    ['nothing', () => ''],
-    ['a time that is none', (text: string) => text.replace('"fetchedAt":7', '"fetchedAt":"7"')],
-  ])('%s is as if there were none', async (_, spoil) => {
-    const store = new KeyStore(dir);
-    await store.store(kept);
-    const [file] = await readdir(dir);
-    await writeFile(join(dir, file!), spoil(await readFile(join(dir, file!), 'utf8')));
-    expect(await store.load(kept.url)).toBeUndefined();
-  });
-
-  test('a disk that takes nothing stops nobody', async () => {
-    const source = sourceOf(first);
-    const set = new KeySet({
-      url: 'https://keys.test/a',
-      settings: { refreshMs: REFRESH_MS, cooldownMs: 30_000, maxAgeMs: HOUR },
-      fetch: async () => ({ keys: source.keys }),
-      load: (url) => new KeyStore('/dev/null/here').load(url),
-      store: (given) => new KeyStore('/dev/null/here').store(given),
-      now: () => source.now,
-      logger: { warn() {}, info() {} },
-    });
-    expect(await kidOf(set, 'key_1')).toBe('key_1');
-  });
-});
-
 test.each([
   ['what was given or discovered', { jwks_uri: 'https://keys.test/x' }, 'https://keys.test/x'],
   ['of WorkOS, its documented place', { jwks_uri: null }, 'https://api.workos.com/sso/jwks/client_01A'],
@@ -286,8 +282,7 @@ test('providers with one address share a key set; one that nobody uses any more 
   const keys = new ProviderKeys({
     settings: { refreshMs: REFRESH_MS, cooldownMs: 30_000, maxAgeMs: HOUR },
     fetch: async (url) => (asked.push(url), { keys: [first.jwk] }),
-    load: async () => undefined,
-    store: async () => undefined,
+    shared: { of: async () => undefined, share() {} },
     now: () => 1_000_000,
     logger: { warn() {}, info() {} },
   });

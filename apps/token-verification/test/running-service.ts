@@ -1,9 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
 import { HEARTBEAT_KEY, HEARTBEAT_TYPE } from '#contracts/revocation.js';
@@ -46,7 +43,6 @@ export class RunningService {
   private readonly client: KafkaClient;
   private readonly publisher: BatchPublisher;
   private readonly keys: Server;
-  private keysDir = '';
   private app: NestFastifyApplication | undefined;
   private beating: NodeJS.Timeout | undefined;
 
@@ -70,7 +66,6 @@ export class RunningService {
   }
 
   private async prepare(): Promise<void> {
-    this.keysDir = await mkdtemp(join(tmpdir(), 'rescind-keys-'));
     await new Promise<void>((resolve) => this.keys.listen(0, '127.0.0.1', resolve));
     await ensureTopics(this.client, { partitions: PARTITIONS });
     await this.publisher.start();
@@ -103,7 +98,6 @@ export class RunningService {
       RESCIND_API_KEYS: `test:${API_KEY}`,
       RESCIND_ALLOW_LOCAL_HOSTS: 'true',
       MAX_STALENESS_MS: '2000',
-      KEYS_DIR: this.keysDir,
       ...this.options.env,
       ...env,
     });
@@ -123,7 +117,6 @@ export class RunningService {
     await this.publisher.close();
     await this.client.close();
     this.stopKeys();
-    await rm(this.keysDir, { recursive: true, force: true });
   }
 
   /** The source of keys goes away; there is no way back. */

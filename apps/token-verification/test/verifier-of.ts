@@ -48,8 +48,7 @@ export function worldOf(
           if (answer instanceof Error) throw answer;
           return { keys: answer };
         },
-        load: async () => undefined,
-        store: async () => undefined,
+        shared: { of: async () => undefined, share() {} },
         now: () => world.now,
         logger: { warn() {}, info() {} },
       });

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { API_KEY_TYPE, API_KEY_USE_TYPE, apiKeyData, apiKeyUseData } from './api-key.js';
 import { IDENTITY_PROVIDER_TYPE, identityProviderData } from './identity-provider.js';
+import { KEY_SET_TYPE, keySetData } from './key-set.js';
 import { REFUSAL_TYPE, refusalData } from './refusal.js';
 import {
   HEARTBEAT_KEY,
@@ -118,6 +119,13 @@ export const RECORD_KINDS: readonly RecordKind[] = [
     data: apiKeyUseData,
     summary: 'When a service last saw an API key.',
     key: '`<API key id>/<service>`.',
+  },
+  {
+    topic: TOPICS.keySets,
+    type: KEY_SET_TYPE,
+    data: keySetData,
+    summary: 'The public keys that some verifier was last given at an address.',
+    key: 'The address (`jwks_uri`).',
   },
   {
     topic: TOPICS.webhookActivity,

@@ -16,6 +16,8 @@ export const TOPICS = {
   apiKeys: 'identity.api-keys',
   /** When a service last saw which API key. Compacted; key: `<API key id>/<service>`. */
   apiKeyUses: 'identity.api-key-uses',
+  /** The public keys that some verifier was last given at an address. Compacted; key: the address. */
+  keySets: 'identity.key-sets',
   /** Somebody signed in, or was first seen with a valid token. Key: user id. */
   signIns: 'identity.sign-ins',
   /** What happened at each webhook endpoint: last delivery, last refusal, last use of each secret. Compacted; key: provider id. */
@@ -44,6 +46,7 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   { topic: TOPICS.identityProviders, compacted: true, retentionMs: -1, partitions: 1 },
   { topic: TOPICS.apiKeys, compacted: true, retentionMs: -1, partitions: 1 },
   { topic: TOPICS.apiKeyUses, compacted: true, retentionMs: -1, partitions: 1 },
+  { topic: TOPICS.keySets, compacted: true, retentionMs: -1, partitions: 1 },
   { topic: TOPICS.signIns, compacted: false, retentionMs: 30 * DAY_MS },
   { topic: TOPICS.webhookActivity, compacted: true, retentionMs: -1, partitions: 1 },
 ];

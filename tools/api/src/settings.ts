@@ -63,7 +63,6 @@ export const CHART: Readonly<Record<string, Given>> = {
   RESCIND_INTROSPECTION_SIGNING_KEY: secret('introspectionSigningKey'),
   RESCIND_INTROSPECTION_ISSUER: value('tokenVerification.introspectionIssuer'),
   RESCIND_ALLOW_LOCAL_HOSTS: never('nobody: it is for development'),
-  KEYS_DIR: never('the chart: a volume of the pod'),
   WEBHOOK_SOURCES: value('webhookIngress.sources'),
   WEBHOOK_BASE_URL: value('portal.webhookBaseUrl'),
   PUBLIC_URL: value('portal.publicUrl'),

@@ -134,7 +134,6 @@ async function startService(service: Service): Promise<void> {
       WEBHOOK_BASE_URL: urls['webhook-ingress'] ?? 'http://127.0.0.1:1',
       WEBHOOK_ACTIVITY_INTERVAL_MS: '200',
       MAX_STALENESS_MS: '30000',
-      KEYS_DIR: join(dir, 'keys'),
       SIGNALS_ISSUER: 'https://signals.example.com',
       RETRY_FIRST_MS: '200',
       RETRY_LONGEST_MS: '1000',

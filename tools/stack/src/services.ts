@@ -31,7 +31,6 @@ const ENTRY: Record<ServiceName, string> = {
 
 export interface Surroundings {
   root: string;
-  dir: string;
   settings: Settings;
   ports: Record<ServiceName, number>;
 }
@@ -52,7 +51,7 @@ export function defineSandbox(surroundings: Surroundings): ServiceDefinition {
 export function defineServices(
   surroundings: Surroundings & { kafkaBrokers: string; databaseUrl: string; brokers?: 1 | 3 },
 ): ServiceDefinition[] {
-  const { dir, kafkaBrokers, databaseUrl, settings, ports } = surroundings;
+  const { kafkaBrokers, databaseUrl, settings, ports } = surroundings;
   const providersFile = process.env['RESCIND_PROVIDERS_FILE'];
   const common = {
     LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
@@ -95,7 +94,6 @@ export function defineServices(
     define('tokenVerification', surroundings, {
       ...common,
       RESCIND_INTROSPECTION_CLIENTS: `local:${settings.introspectionSecret}`,
-      KEYS_DIR: join(dir, 'data', 'keys'),
       ...given('MAX_STALENESS_MS'),
       ...given('RESCIND_INTROSPECTION_ISSUER'),
     }),

@@ -43,7 +43,7 @@ export class LocalStack {
     const ports = await choosePorts(wantedPorts());
     await writeAtomically(this.place.settingsFile, settings);
     const urls = urlsOf(ports);
-    const surroundings = { root: this.place.root, dir: this.place.dir, settings, ports };
+    const surroundings = { root: this.place.root, settings, ports };
 
     this.terminal.say('starting Kafka, Postgres and the WorkOS sandbox');
     const sandbox = new Service(defineSandbox(surroundings), this.place.logs);

@@ -1,6 +1,7 @@
 import { constants, createPublicKey, createVerify, type KeyObject, verify } from 'node:crypto';
 import { z } from 'zod';
 import type { ALGORITHMS } from '#contracts/identity-provider.js';
+import { MAX_KEYS } from '#contracts/key-set.js';
 
 export type Algorithm = (typeof ALGORITHMS)[number];
 
@@ -19,8 +20,6 @@ const jwk = z.looseObject({
   alg: z.string().optional(),
   crv: z.string().optional(),
 });
-/** Far more than anybody has. Each refresh compares every key with those before, so the number is bounded. */
-const MAX_KEYS = 200;
 export const jwkSet = z.object({ keys: z.array(z.unknown()).max(MAX_KEYS) });
 
 const MIN_RSA_BITS = 2_048;

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '#platform/logging.js';
 import { type Algorithm, importKey, jwkSet, type VerificationKey } from './jwk.js';
+import type { SharedKeySets } from './shared-key-sets.js';
 
 export interface KeySetSettings {
   /** How often the source is asked, ms: a key that it has withdrawn is dropped within this time. */
@@ -12,20 +13,12 @@ export interface KeySetSettings {
   maxAgeMs: number;
 }
 
-/** What is kept on disk, so that a restart during an outage of the source still verifies. */
-export interface StoredKeySet {
-  url: string;
-  /** When the source said so, ms. */
-  fetchedAt: number;
-  keys: unknown[];
-}
-
 export interface KeySetParts {
   url: string;
   settings: KeySetSettings;
   fetch(url: string): Promise<unknown>;
-  load(url: string): Promise<StoredKeySet | undefined>;
-  store(set: StoredKeySet): Promise<void>;
+  /** What others were told there. */
+  shared: Pick<SharedKeySets, 'of' | 'share'>;
   now(): number;
   logger: Pick<Logger, 'warn' | 'info'>;
 }
@@ -38,7 +31,8 @@ export type Found = VerificationKey | 'unknown' | 'unavailable';
 /**
  * The keys of one address (RFC 7517): kept, asked for again in time without anybody waiting, asked for at once where a
  * `kid` is new (a rotation) but no oftener than the cooldown says, and by one request at a time. While the source is away
- * the keys are used up to `maxAgeMs`; after that, and before there are any, nothing is known: `unavailable`.
+ * what any verifier was last told is used up to `maxAgeMs`; after that, and before there is any, nothing is known:
+ * `unavailable`.
  */
 export class KeySet {
   private keys: VerificationKey[] = [];
@@ -47,7 +41,7 @@ export class KeySet {
   private triedAt = -Infinity;
   private failing = false;
   private fetching: Promise<void> | undefined;
-  private loaded: Promise<void> | undefined;
+  private begun: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: KeySetParts) {}
@@ -105,12 +99,12 @@ export class KeySet {
   }
 
   private prepare(): Promise<void> {
-    this.loaded ??= (async () => {
-      const stored = await this.parts.load(this.parts.url);
-      if (stored) this.take(stored.keys, stored.fetchedAt);
-      if (this.parts.now() - this.fetchedAt >= this.parts.settings.refreshMs) await this.refresh();
+    this.begun ??= (async () => {
+      const asked = this.refresh();
+      await Promise.race([asked, this.takeShared()]);
+      if (!this.isUsable()) await asked;
     })();
-    return this.loaded;
+    return this.begun;
   }
 
   private async refreshAfterCooldown(): Promise<void> {
@@ -124,7 +118,7 @@ export class KeySet {
   }
 
   private async fetchOnce(): Promise<void> {
-    const { url, fetch, store, now, logger } = this.parts;
+    const { url, fetch, shared, now, logger } = this.parts;
     this.triedAt = now();
     try {
       const { keys } = jwkSet.parse(await fetch(url));
@@ -133,17 +127,23 @@ export class KeySet {
       this.take(keys, fetchedAt);
       if (this.keys.length === 0) throw new Error('there is no key in the set that can check signatures');
       this.failing = false;
-      await store({ url, fetchedAt, keys }).catch((error: unknown) =>
-        logger.warn({ err: error }, 'keys not kept on disk'),
-      );
+      shared.share(url, { fetchedAt, keys });
     } catch (error) {
       this.failing = true;
+      await this.takeShared();
       const age_s = Math.round((now() - this.fetchedAt) / 1000);
       logger.warn(
         { err: error, jwks_uri: url, age_s: Number.isFinite(age_s) ? age_s : null },
         'the keys could not be fetched',
       );
     }
+  }
+
+  /** What others were told, where that is newer. Their clocks may be ahead of ours; no key is from the future. */
+  private async takeShared(): Promise<void> {
+    const shared = await this.parts.shared.of(this.parts.url);
+    if (shared && shared.fetchedAt > this.fetchedAt)
+      this.take(shared.keys, Math.min(shared.fetchedAt, this.parts.now()));
   }
 
   /** A key that is the same as before stays the same object, so what it has verified stays verified. */

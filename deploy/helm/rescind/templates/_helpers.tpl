@@ -204,10 +204,6 @@ capabilities: { drop: [ALL] }
 - name: NODE_EXTRA_CA_CERTS
   value: /etc/rescind/postgres/ca.crt
 {{- end }}
-{{- if eq .service "token-verification" }}
-- name: KEYS_DIR
-  value: /var/lib/rescind/keys
-{{- end }}
 {{- if eq .service "portal" }}
 - name: WEBHOOK_BASE_URL
   value: {{ $values.portal.webhookBaseUrl | default (printf "https://%s" (required "webhookIngress.host is required (or portal.webhookBaseUrl): where WorkOS reaches webhook-ingress" $values.webhookIngress.host)) | quote }}
