@@ -10,14 +10,14 @@ import type { Logger } from '#platform/logging.js';
 import { CannotUnseal } from '#providers/sealing.js';
 import { Startup } from '#platform/startup.js';
 import { untilDone } from '#platform/until-done.js';
-import type { ApiKeyUses } from './access-key-uses.js';
-import type { PortalKeys } from './access-keys.js';
+import type { ApiKeyUses } from './access/key-uses.js';
+import type { PortalKeys } from './access/keys.js';
 import type { PortalConfig } from './config.js';
-import type { Feed } from './feed.js';
-import type { GuardWatch } from './feed-guards.js';
-import type { ReceiptSigner } from './receipt-keys.js';
+import type { Feed } from './feed/feed.js';
+import type { GuardWatch } from './feed/feed-guards.js';
+import type { ReceiptSigner } from './receipt/receipt-keys.js';
 import { resealAll } from './reseal.js';
-import type { ProvidersFileWatch } from './providers-file-watch.js';
+import type { ProvidersFileWatch } from './providers/providers-file-watch.js';
 
 export interface LifetimeParts {
   client: KafkaClient;

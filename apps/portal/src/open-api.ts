@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { openApi } from '#platform/open-api.js';
-import { remapPreview } from './claim-mappings.js';
-import { remapRequest } from './claim-mappings.controller.js';
-import { apiKeyView, newApiKeyBody, newApiKeyView } from './access-keys.controller.js';
-import { meView, ownRevocation } from './access-me.controller.js';
-import { newRoleBody, roleView } from './access-roles.controller.js';
-import { sessionView, signInBody } from './auth.controller.js';
+import { remapPreview } from './providers/claim-mappings.js';
+import { remapRequest } from './providers/claim-mappings.controller.js';
+import { apiKeyView, newApiKeyBody, newApiKeyView } from './access/keys.controller.js';
+import { meView, ownRevocation } from './access/me.controller.js';
+import { newRoleBody, roleView } from './access/roles.controller.js';
+import { sessionView, signInBody } from './auth/auth.controller.js';
 import {
   collectBody,
   confirmQuery,
@@ -13,15 +13,15 @@ import {
   deviceView,
   identityView,
   refreshBody,
-} from './auth-device.controller.js';
-import { signInProviderView } from './auth-providers.controller.js';
-import { callbackQuery, deviceQuery, loginQuery } from './auth-kit.controller.js';
-import { changeQuery, changeView } from './changes.controller.js';
-import { discoverRequest, discoveryView } from './discovery.controller.js';
-import { newProvider, providerChange } from './provider-settings.js';
-import { jwksView, receiptQuery, receiptView, rotatedView } from './receipt.controller.js';
-import { providerView } from './provider-view.js';
-import { enabledWebhookView, pastedSecret, secretView, webhookView } from './webhook.controller.js';
+} from './auth/device.controller.js';
+import { signInProviderView } from './auth/sign-in-providers.controller.js';
+import { callbackQuery, deviceQuery, loginQuery } from './auth/auth-kit.controller.js';
+import { changeQuery, changeView } from './providers/changes.controller.js';
+import { discoverRequest, discoveryView } from './providers/discovery.controller.js';
+import { newProvider, providerChange } from './providers/provider-settings.js';
+import { jwksView, receiptQuery, receiptView, rotatedView } from './receipt/receipt.controller.js';
+import { providerView } from './providers/provider-view.js';
+import { enabledWebhookView, pastedSecret, secretView, webhookView } from './providers/webhook.controller.js';
 
 const AWAY = { 503: ['database_unavailable'] } as const;
 const UNKNOWN = { 404: ['provider_unknown'] } as const;

@@ -9,9 +9,9 @@ import {
   unseal,
   webhookSecretOwner,
 } from '#providers/sealing.js';
-import { endpointTokenOwner, live } from './change-provider.js';
-import { PORTAL, recordChange } from './changes.sql.js';
-import { lockProvider, type ProviderRow, readProviders, replaceSealed } from './identity-providers.sql.js';
+import { endpointTokenOwner, live } from './providers/change-provider.js';
+import { PORTAL, recordChange } from './providers/changes.sql.js';
+import { lockProvider, type ProviderRow, readProviders, replaceSealed } from './providers/identity-providers.sql.js';
 
 /**
  * Seals with the current key whatever is still sealed with an earlier one, so that the earlier one can be taken out of

@@ -1,9 +1,9 @@
 import { encryptionKeys } from '#providers/sealing.js';
-import { isSecure } from '../src/auth-cookies.js';
-import { People } from '../src/auth-people.js';
-import { standingOf } from '../src/auth-sessions.js';
-import { FailureThrottle } from '../src/auth-throttle.js';
-import { pathOf } from '../src/proxy.js';
+import { isSecure } from '../src/auth/cookies.js';
+import { People } from '../src/auth/people.js';
+import { standingOf } from '../src/auth/sessions.js';
+import { FailureThrottle } from '../src/auth/throttle.js';
+import { pathOf } from '../src/console/proxy.js';
 
 const limits = { idleMs: 100_000, maxMs: 1_000_000, rotateMs: 10_000 };
 

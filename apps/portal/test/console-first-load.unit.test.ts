@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { type ConsoleFile, readConsole } from '../src/console-files.js';
+import { type ConsoleFile, readConsole } from '../src/console/console-files.js';
 
 const root = join(import.meta.dirname, '../../..');
 const MOST_BYTES = 250_000;

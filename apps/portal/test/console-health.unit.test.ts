@@ -1,4 +1,4 @@
-import { type Reading, Readings, readingOf, sumOf } from '../src/console-health.js';
+import { type Reading, Readings, readingOf, sumOf } from '../src/console/console-health.js';
 
 const TEXT = `# HELP rescind_webhook_deliveries_total Webhook deliveries by outcome.
 # TYPE rescind_webhook_deliveries_total counter

@@ -1,5 +1,5 @@
 import { ConfigError } from '#platform/config.js';
-import { readProvidersFile } from '../src/providers-file.js';
+import { readProvidersFile } from '../src/providers/providers-file.js';
 
 const TOKEN = 'a'.repeat(32);
 

@@ -2,10 +2,10 @@ import type { Database } from '#platform/database.js';
 import type { Permission, Principal } from '#platform/api-key.guard.js';
 import { CannotUnseal, type EncryptionKeys, seal, unseal } from '#providers/sealing.js';
 import type { ProviderSignIn, Tokens } from './auth-kit.js';
-import { lockPerson, type RenewedPerson, type SessionPerson, writePerson } from './auth-sessions.sql.js';
-import { readRoles } from './access-roles.sql.js';
-import type { Upstream } from './proxy.js';
-import { accessUnknown, type ActiveToken, type TokenVerdict, verifyToken } from './auth-verify.js';
+import { lockPerson, type RenewedPerson, type SessionPerson, writePerson } from './sessions.sql.js';
+import { readRoles } from '../access/roles.sql.js';
+import type { Upstream } from '../console/proxy.js';
+import { accessUnknown, type ActiveToken, type TokenVerdict, verifyToken } from './verify.js';
 
 /** Who is at the portal as a person. */
 export interface Person {

@@ -5,7 +5,7 @@ import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { changeProvider, createProvider, deleteProvider, lockEditable, providerUnknown } from './change-provider.js';
-import { CONFIG, type PortalConfig } from './config.js';
+import { CONFIG, type PortalConfig } from '../config.js';
 import { remaps } from './claim-mappings.js';
 import { type ProviderRow, readProvider, readProviders } from './identity-providers.sql.js';
 import { type AskForKeySet, findKeySet } from './key-sets.js';

@@ -6,11 +6,11 @@ import { Caller } from '#platform/caller.js';
 import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
-import { newApiKey } from './access-keys.js';
-import { type ApiKeyRow, insertApiKey, readApiKeys, revokeApiKey } from './access-keys.sql.js';
-import { ApiKeyUses } from './access-key-uses.js';
-import { recordChange } from './changes.sql.js';
-import { newId } from './webhook-secret.js';
+import { newApiKey } from './keys.js';
+import { type ApiKeyRow, insertApiKey, readApiKeys, revokeApiKey } from './keys.sql.js';
+import { ApiKeyUses } from './key-uses.js';
+import { recordChange } from '../providers/changes.sql.js';
+import { newId } from '../providers/webhook-secret.js';
 
 export const newApiKeyBody = z.strictObject({
   /** It goes into the audit, so that it may look like nobody else: `portal`, `workos`, `Ada <ada@…>`. */

@@ -2,7 +2,7 @@ import { Controller, Get, Headers, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Permits } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
-import { PortalAuthentication, type PortalPrincipal, roleOf } from './auth-portal.js';
+import { PortalAuthentication, type PortalPrincipal, roleOf } from '../auth/portal-authentication.js';
 import { Feed, type PlacedEntry } from './feed.js';
 import { isAbout } from './feed-entries.js';
 

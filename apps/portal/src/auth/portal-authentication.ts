@@ -4,11 +4,11 @@ import { type Authentication, onlyReads, type Principal } from '#platform/api-ke
 import { bearerToken, sha256 } from '#platform/api-key.guard.js';
 import { DatabaseUnavailable } from '#platform/database-errors.js';
 import { Problem } from '#platform/problem.js';
-import type { PortalKeys } from './access-keys.js';
-import { clearCookie, cookieOf, SESSION_COOKIE, setCookie } from './auth-cookies.js';
+import type { PortalKeys } from '../access/keys.js';
+import { clearCookie, cookieOf, SESSION_COOKIE, setCookie } from './cookies.js';
 import type { SignedIn } from './auth-kit.js';
-import type { People, Person } from './auth-people.js';
-import type { LiveSession, Sessions } from './auth-sessions.js';
+import type { People, Person } from './people.js';
+import type { LiveSession, Sessions } from './sessions.js';
 
 /** Who is at the portal: by an API key with each request, or by a session; of AuthKit's, the person too. */
 export interface PortalPrincipal extends Principal {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Public } from '#platform/api-key.guard.js';
 import { Database } from '#platform/database.js';
 import { canSignIn } from './auth-kit.js';
-import { readProviders } from './identity-providers.sql.js';
+import { readProviders } from '../providers/identity-providers.sql.js';
 
 export const signInProviderView = z.object({ id: z.string(), name: z.string() });
 

@@ -4,8 +4,8 @@ import type { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
 import { type EncryptionKeys, seal, unseal } from '#providers/sealing.js';
 import { challengeOf, type SignedIn } from './auth-kit.js';
-import { decideDevice, deleteDevice, insertDevice, pollDevice, readWaiting } from './auth-device.sql.js';
-import { newId } from './webhook-secret.js';
+import { decideDevice, deleteDevice, insertDevice, pollDevice, readWaiting } from './device.sql.js';
+import { newId } from '../providers/webhook-secret.js';
 
 /** What a tool gets: who it is, as judged, and the tokens. */
 export interface DeviceIdentity {

@@ -4,9 +4,9 @@ import { Caller } from '#platform/caller.js';
 import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
-import { deleteRole, insertRole, readRoleAssignments, type RoleRow } from './access-roles.sql.js';
-import { recordChange } from './changes.sql.js';
-import { newId } from './webhook-secret.js';
+import { deleteRole, insertRole, readRoleAssignments, type RoleRow } from './roles.sql.js';
+import { recordChange } from '../providers/changes.sql.js';
+import { newId } from '../providers/webhook-secret.js';
 
 const role = z.enum(['administrator', 'auditor']);
 const text = z

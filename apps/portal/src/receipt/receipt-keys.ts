@@ -3,7 +3,7 @@ import type { Database } from '#platform/database.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import { RECEIPT_TYPE } from '#proof/receipt.js';
 import { type EncryptionKeys, seal, sealingKeyOf, unseal } from '#providers/sealing.js';
-import { PORTAL, recordChange } from './changes.sql.js';
+import { PORTAL, recordChange } from '../providers/changes.sql.js';
 
 const ALGORITHM = 'EdDSA';
 

@@ -1,7 +1,7 @@
 import { All, Controller, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isPermitted, onlyReads, permissionMissing, Permits } from '#platform/api-key.guard.js';
-import type { PortalPrincipal } from './auth-portal.js';
+import type { PortalPrincipal } from '../auth/portal-authentication.js';
 import { ask, pathOf, type Upstream } from './proxy.js';
 
 export const UPSTREAMS = Symbol('services behind the portal');

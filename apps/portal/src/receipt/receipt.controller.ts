@@ -9,8 +9,8 @@ import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { checkReceipt } from '#proof/check-receipt.js';
 import { receiptFacts } from '#proof/receipt.js';
-import { ask } from './proxy.js';
-import { UPSTREAMS, type Upstreams } from './proxy.controller.js';
+import { ask } from '../console/proxy.js';
+import { UPSTREAMS, type Upstreams } from '../console/proxy.controller.js';
 import { readPublicKeys, ReceiptSigner } from './receipt-keys.js';
 
 export const receiptQuery = z.object({

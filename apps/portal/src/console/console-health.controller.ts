@@ -7,7 +7,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { Permits } from '#platform/api-key.guard.js';
-import { CONFIG, type PortalConfig } from './config.js';
+import { CONFIG, type PortalConfig } from '../config.js';
 import { askHealth, askMetrics, Readings, readingOf, type Series, type ServiceHealth } from './console-health.js';
 
 const EVERY_MS = 10_000;

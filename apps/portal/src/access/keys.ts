@@ -15,8 +15,8 @@ import {
   type UnpublishedKey,
   useApiKey,
   useSetupToken,
-} from './access-keys.sql.js';
-import type { Connection } from './identity-providers.sql.js';
+} from './keys.sql.js';
+import type { Connection } from '../providers/identity-providers.sql.js';
 
 /** 256 random bits; the prefix is for those who look for secrets in the wrong places. */
 export const newApiKey = (): string => `rsk_${randomBytes(32).toString('base64url')}`;

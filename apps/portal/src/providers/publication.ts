@@ -13,9 +13,9 @@ import {
   readUnpublished,
   readVersions,
 } from './identity-providers.sql.js';
-import { drainKeys } from './access-keys.js';
-import { publishKeysAgain } from './access-keys.sql.js';
-import type { PortalMetrics } from './portal-metrics.js';
+import { drainKeys } from '../access/keys.js';
+import { publishKeysAgain } from '../access/keys.sql.js';
+import type { PortalMetrics } from '../portal-metrics.js';
 import { providerRecord } from './provider-record.js';
 
 const CHUNK = 50;

@@ -5,7 +5,7 @@ import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { discover, type DiscoveryParts } from '#workos/discovery.js';
 import { IssuerRefused } from '#workos/issuer-shape.js';
-import { PortalMetrics } from './portal-metrics.js';
+import { PortalMetrics } from '../portal-metrics.js';
 
 /** What one question may fetch with; its time begins when this is called. */
 export type IssuerFetch = () => DiscoveryParts;

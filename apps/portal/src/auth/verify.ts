@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Problem } from '#platform/problem.js';
-import { ask, type Upstream } from './proxy.js';
+import { ask, type Upstream } from '../console/proxy.js';
 
 const verdict = z.union([
   z.object({

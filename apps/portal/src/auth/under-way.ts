@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { sha256 } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
 import { seal, unseal } from '#providers/sealing.js';
-import { clearCookie, cookieOf, isSecure, setCookie } from './auth-cookies.js';
+import { clearCookie, cookieOf, isSecure, setCookie } from './cookies.js';
 import { challengeOf, newVerifier, type ProviderSignIn } from './auth-kit.js';
-import type { PortalConfig } from './config.js';
+import type { PortalConfig } from '../config.js';
 
 /** A sign-in that is under way, in a sealed cookie of the browser that set out: nobody else can finish it. */
 const underWay = z.object({

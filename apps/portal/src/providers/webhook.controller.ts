@@ -18,7 +18,7 @@ import {
   providerUnknown,
   retire,
 } from './change-provider.js';
-import { CONFIG, type PortalConfig } from './config.js';
+import { CONFIG, type PortalConfig } from '../config.js';
 import { readProvider, type SecretRow } from './identity-providers.sql.js';
 import { RECOMMENDED_EVENTS } from './recommended-events.js';
 import { readPastedSecret } from './webhook-secret.js';

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { Permits } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
-import type { PortalPrincipal } from './auth-portal.js';
-import type { Person } from './auth-people.js';
-import { ask, type ProxiedRequest } from './proxy.js';
-import { UPSTREAMS, type Upstreams } from './proxy.controller.js';
+import type { PortalPrincipal } from '../auth/portal-authentication.js';
+import type { Person } from '../auth/people.js';
+import { ask, type ProxiedRequest } from '../console/proxy.js';
+import { UPSTREAMS, type Upstreams } from '../console/proxy.controller.js';
 
 type OwnRequest = { principal: PortalPrincipal };
 const MOST_GRANTS = 500;

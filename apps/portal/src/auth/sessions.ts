@@ -13,8 +13,8 @@ import {
   type SessionPerson,
   type SessionRow,
   takeToken,
-} from './auth-sessions.sql.js';
-import { newId } from './webhook-secret.js';
+} from './sessions.sql.js';
+import { newId } from '../providers/webhook-secret.js';
 
 export interface SessionLimits {
   /** Without a request for so long, it is over. */

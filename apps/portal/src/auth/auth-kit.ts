@@ -2,10 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Problem } from '#platform/problem.js';
 import { apiKeyOwner, type EncryptionKeys, unseal } from '#providers/sealing.js';
 import { AuthKit, AuthKitError, type Authenticated } from '#workos/auth-kit.js';
-import { markSignIn, type ProviderRow, readProvider } from './identity-providers.sql.js';
+import { markSignIn, type ProviderRow, readProvider } from '../providers/identity-providers.sql.js';
 import type { Database } from '#platform/database.js';
-import type { Upstream } from './proxy.js';
-import { type ActiveToken, verifyToken } from './auth-verify.js';
+import type { Upstream } from '../console/proxy.js';
+import { type ActiveToken, verifyToken } from './verify.js';
 
 /** A person whose tokens were just made by WorkOS and judged by our own rule. */
 export interface SignedIn {

@@ -2,7 +2,7 @@ import type { ApiKeyScope } from '#contracts/api-key.js';
 import { codeOf } from '#platform/database-errors.js';
 import { Problem } from '#platform/problem.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
-import { type Connection, PUBLICATION_CHANNEL } from './identity-providers.sql.js';
+import { type Connection, PUBLICATION_CHANNEL } from '../providers/identity-providers.sql.js';
 
 export interface ApiKeyRow {
   id: string;

@@ -6,12 +6,12 @@ import type { Logger } from '#platform/logging.js';
 import { Problem, toProblem } from '#platform/problem.js';
 import { LOGGER } from '#platform/service.module.js';
 import { valid } from '#platform/validation.js';
-import { DeviceSignIns } from './auth-device.js';
+import { DeviceSignIns } from './device.js';
 import { ProviderSignIn, returnPath, type SignedIn } from './auth-kit.js';
-import { type Page, sendPage } from './auth-pages.js';
-import { PortalAuthentication } from './auth-portal.js';
-import { SignInPublisher } from './auth-sign-in-publisher.js';
-import { SignInsUnderWay, type UnderWay } from './auth-under-way.js';
+import { type Page, sendPage } from './pages.js';
+import { PortalAuthentication } from './portal-authentication.js';
+import { SignInPublisher } from './sign-in-publisher.js';
+import { SignInsUnderWay, type UnderWay } from './under-way.js';
 
 export const deviceQuery = z.object({ user_code: z.string().optional() });
 export const loginQuery = z.object({ return_to: z.string().optional() });

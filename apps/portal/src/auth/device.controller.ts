@@ -5,12 +5,12 @@ import { Public } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { tooMany } from './auth.controller.js';
-import { type DeviceIdentity, DeviceSignIns, identityOf, POLL_SECONDS } from './auth-device.js';
-import { DEVICE_MINUTES } from './auth-device.sql.js';
+import { type DeviceIdentity, DeviceSignIns, identityOf, POLL_SECONDS } from './device.js';
+import { DEVICE_MINUTES } from './device.sql.js';
 import { ProviderSignIn } from './auth-kit.js';
-import { FailureThrottle } from './auth-throttle.js';
-import { redirectUriOf, SignInsUnderWay } from './auth-under-way.js';
-import { CONFIG, type PortalConfig } from './config.js';
+import { FailureThrottle } from './throttle.js';
+import { redirectUriOf, SignInsUnderWay } from './under-way.js';
+import { CONFIG, type PortalConfig } from '../config.js';
 
 export const deviceBody = z.strictObject({
   /** SHA-256 of the verifier, base64url. */

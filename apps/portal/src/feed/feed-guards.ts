@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { FeedEntry } from './feed-entries.js';
-import { ask, type Upstream } from './proxy.js';
+import { ask, type Upstream } from '../console/proxy.js';
 
 const trips = z.object({
   data: z.array(

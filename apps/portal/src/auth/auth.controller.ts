@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { Permits, Public, sha256 } from '#platform/api-key.guard.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
-import { PortalKeys } from './access-keys.js';
-import { PortalAuthentication, type PortalPrincipal, roleOf } from './auth-portal.js';
-import { Sessions } from './auth-sessions.js';
+import { PortalKeys } from '../access/keys.js';
+import { PortalAuthentication, type PortalPrincipal, roleOf } from './portal-authentication.js';
+import { Sessions } from './sessions.js';
 import { ProviderSignIn } from './auth-kit.js';
-import { FailureThrottle } from './auth-throttle.js';
+import { FailureThrottle } from './throttle.js';
 
 export const signInBody = z.strictObject({ api_key: z.string().min(1).max(500) });
 
