@@ -39,8 +39,9 @@ test('every route of the API is described, and nothing else is', async () => {
 async function routesInSource(): Promise<number> {
   const dir = join(import.meta.dirname, '../src');
   let count = 0;
-  for (const file of (await readdir(dir)).filter(
-    (name) => name.endsWith('.controller.ts') && name !== 'console.controller.ts',
+  const files = await readdir(dir, { recursive: true });
+  for (const file of files.filter(
+    (name) => name.endsWith('.controller.ts') && !name.endsWith('/console.controller.ts'),
   )) {
     const text = await readFile(join(dir, file), 'utf8');
     if (text.includes('@Controller(')) count += text.match(/^ {2}@(Get|Post|Patch|Put|Delete)\(/gm)?.length ?? 0;
