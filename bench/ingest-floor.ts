@@ -10,10 +10,11 @@ const producer = kafka.producer({
   maxInFlightRequests: 1,
   createPartitioner: Partitioners.DefaultPartitioner,
 });
-const topic = 'bench.ingest-floor';
+const topic = 'bench.ingest';
 const admin = kafka.admin();
 await admin.connect();
-await admin.createTopics({ topics: [{ topic, numPartitions: 6 }], waitForLeaders: true });
+const { topics } = await admin.fetchTopicMetadata({ topics: [process.env['LIKE_TOPIC']!] });
+await admin.createTopics({ topics: [{ topic, numPartitions: topics[0]!.partitions.length }], waitForLeaders: true });
 await admin.disconnect();
 await producer.connect();
 
