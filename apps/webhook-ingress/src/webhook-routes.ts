@@ -14,6 +14,7 @@ import type { IngressConfig } from './config.js';
 import type { Endpoint, EndpointDirectory } from './endpoint-directory.js';
 import type { Gate } from './gate.js';
 import type { IngressMetrics } from './ingress-metrics.js';
+import { Turns } from './turns.js';
 import type { WebhookActivityReport } from './webhook-activity.js';
 
 /** Seconds after which the sender may try again; WorkOS's own schedule is longer. */
@@ -57,6 +58,7 @@ export function webhookRoutes(parts: WebhookParts): OwnRoute[] {
   const { config, endpoints, publisher, metrics, gate, activity } = parts;
   // Nothing in these lines could be a secret, and to look for one takes as long as the signature.
   const logger = parts.logger.child({}, { redact: [] });
+  const turns = new Turns();
   return [{ method: 'POST', url: '/webhooks/workos/:token', handler: receive }];
 
   async function receive(request: FastifyRequest, reply: FastifyReply): Promise<undefined> {
@@ -66,6 +68,8 @@ export function webhookRoutes(parts: WebhookParts): OwnRoute[] {
     const line: Delivery = { request_id: request.id, bytes: body.length };
     let outcome = 'stored';
     let span: TraceSpan | undefined;
+    const turn = turns.enter();
+    if (turn) await turn;
     try {
       const { provider, ...endpoint } = endpointOf(token);
       line.provider_id = provider.id;
@@ -97,6 +101,7 @@ export function webhookRoutes(parts: WebhookParts): OwnRoute[] {
       if (answer instanceof Problem && answer.code === 'rate_limited') outcome = answer.code;
       throw answer;
     } finally {
+      turns.leave();
       const durationMs = Date.now() - receivedAt.getTime();
       metrics.delivered(outcome, durationMs);
       span?.end(
