@@ -1,6 +1,7 @@
 import { connect, Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { ISocketFactory } from 'kafkajs';
+import type { AnswerBuffers } from './answer-buffers.js';
 import { noteBrokerCertificate } from './certificates.js';
 
 const KEEP_ALIVE_MS = 60_000;
@@ -15,18 +16,29 @@ export class Connections {
   private readonly sockets = new Set<Socket>();
   private isCut = false;
 
-  /** @param onLost one of them was closed, but not by {@link cutOff} */
-  constructor(private readonly onLost: () => void = () => undefined) {}
+  /**
+   * @param onLost one of them was closed, but not by {@link cutOff}
+   * @param answers where large answers are received; each in memory of its own where undefined
+   */
+  constructor(
+    private readonly onLost: () => void = () => undefined,
+    private readonly answers?: AnswerBuffers,
+  ) {}
 
   readonly socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.isCut) return refused();
     const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
-    const socket = ssl
-      ? connectTls({ host, port, ...servername, ...(ssl as object) }, function (this: TLSSocket) {
+    const onread = this.answers?.receive(
+      (answer) => socket.emit('data', answer),
+      (error) => socket.destroy(error),
+    );
+    const to = { host, port, ...(onread && { onread }) };
+    const socket: Socket = ssl
+      ? connectTls({ ...to, ...servername, ...(ssl as object) }, function (this: TLSSocket) {
           noteBrokerCertificate(`${host}:${port}`, this.getPeerCertificate().valid_to);
           onConnect();
         })
-      : connect({ host, port }, onConnect);
+      : connect(to, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.setNoDelay(true);
     this.sockets.add(socket);

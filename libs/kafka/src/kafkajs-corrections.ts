@@ -13,6 +13,12 @@ export interface TopicPartitions {
   partitions: number[];
 }
 
+interface Connection {
+  chunks: Buffer[];
+  bytesBuffered: number;
+  processData(data: Buffer): void;
+}
+
 interface ProducerId {
   producerId: string;
   producerEpoch: number;
@@ -38,12 +44,14 @@ export function correctKafkajs(): void {
   const queue = (load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue & { [CORRECTED]?: true } })
     .prototype;
   const broker = (load('kafkajs/src/broker') as { prototype: Broker }).prototype;
+  const connection = (load('kafkajs/src/network/connection') as { prototype: Connection }).prototype;
   if (queue[CORRECTED]) return;
   queue[CORRECTED] = true;
   stopIdleTimers(queue);
   listEndOfLog(broker);
   hangUpOnTheSilent(broker);
   commitAtStart(broker);
+  takeWholeAnswers(connection);
   encodeProduceInOnePass();
 }
 
@@ -55,6 +63,15 @@ function stopIdleTimers(queue: RequestQueue): void {
   const original = queue.scheduleCheckPendingRequests;
   queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
     if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
+  };
+}
+
+/** It puts what is left of one answer, mostly nothing, before the next, and so copies each that comes whole. */
+function takeWholeAnswers(connection: Connection): void {
+  const original = connection.processData;
+  connection.processData = function (this: Connection, data) {
+    if (this.bytesBuffered === 0) this.chunks = [];
+    original.call(this, data);
   };
 }
 

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Topic } from '#contracts/topics.js';
 import type { Kafka } from 'kafkajs';
+import { AnswerBuffers } from './answer-buffers.js';
 import { within } from './backoff.js';
 import type { KafkaClient } from './client.js';
 import { Connections } from './connections.js';
@@ -9,7 +10,7 @@ import { type AbortedTransaction, type OnValue, readRecordBatches } from './reco
 
 /**
  * Called with each value, in order within a partition; `start` is -1 where the record has none. Its offset is
- * `first + BigInt(delta)`, which is seldom needed.
+ * `first + BigInt(delta)`, which is seldom needed. The bytes are used again after the call.
  */
 export type OnScanned = (
   partition: number,
@@ -39,9 +40,10 @@ export async function scanTopic(
   onValue: OnScanned,
   signal: AbortSignal,
 ): Promise<Record<number, string>> {
-  const connections = new Connections();
+  const answers = new AnswerBuffers();
+  const connections = new Connections(undefined, answers);
   const cluster = clusterOf(client.open({ connections, retries: 0 }));
-  const scan: Scan = { client, cluster, topic: client.topic(topic), onValue, signal, positions: {} };
+  const scan: Scan = { client, cluster, topic: client.topic(topic), answers, onValue, signal, positions: {} };
   const onAbort = (): void => connections.cutOff();
   signal.addEventListener('abort', onAbort);
   try {
@@ -77,13 +79,14 @@ interface Scan {
   client: KafkaClient;
   cluster: Cluster;
   topic: string;
+  answers: AnswerBuffers;
   onValue: OnScanned;
   signal: AbortSignal;
   positions: Record<number, bigint>;
 }
 
 async function scanPartition(scan: Scan, partition: number, end: bigint): Promise<void> {
-  const { cluster, topic, signal, positions } = scan;
+  const { cluster, topic, answers, signal, positions } = scan;
   const leaders = cluster.findLeaderForPartitions(topic, [partition]);
   const nodeId = Object.keys(leaders)[0];
   if (nodeId === undefined) return;
@@ -99,6 +102,7 @@ async function scanPartition(scan: Scan, partition: number, end: bigint): Promis
     if (answer.errorCode !== 0 || signal.aborted) return;
     const { records, aborted } = answer;
     const read = readRecordBatches(records, next, aborted, onValue);
+    answers.giveBack(records);
     // Nothing: a transaction is open, or one batch is larger than a fetch.
     if (read.next === next) return;
     positions[partition] = next = read.next;

@@ -10,6 +10,7 @@ import { certificateEnds } from '#kafka/certificates.js';
 import { type KafkaConfig, KafkaClient } from '#kafka/client.js';
 import { BrokerUnavailable } from '#kafka/errors.js';
 import { BatchPublisher } from '#kafka/publisher.js';
+import { type OnScanned, scanTopic } from '#kafka/topic-scan.js';
 import { eventually } from '#testing/eventually.js';
 import { kafkaJars } from '#testing/kafka-jars.js';
 import { LocalKafka } from '#testing/local-kafka.js';
@@ -143,12 +144,17 @@ withTls('a broker that wants TLS with a client certificate, and SCRAM or a token
   const topicOf = (client: KafkaClient): Promise<unknown> =>
     client.withAdmin((admin) => admin.createTopics({ topics: [{ topic: client.topic('t'), numPartitions: 1 }] }));
 
-  test('SCRAM', async () => {
+  test('SCRAM, and a scan', async () => {
     const client = clientWith({ sasl: scram });
     await topicOf(client);
     const publisher = new BatchPublisher(client);
-    await publisher.publish('t' as never, { key: null, value: Buffer.from('x') });
+    const value = Buffer.alloc(300_000, 'x');
+    for (let i = 0; i < 10; i++) await publisher.publish('t' as never, { key: null, value });
     await publisher.close();
+    const scanned: string[] = [];
+    const take: OnScanned = (_partition, bytes, start, end) => void scanned.push(bytes.toString('latin1', start, end));
+    expect(await scanTopic(client, 't' as never, take, new AbortController().signal)).toEqual({ 0: '10' });
+    expect(scanned).toEqual(Array(10).fill(value.toString('latin1')));
   });
 
   test('OAUTHBEARER: one token serves all connections', async () => {
