@@ -18,17 +18,21 @@ export class StateInBytes {
 
 const EMPTY = new Uint8Array(0);
 
-/** A text in ASCII, four bytes a word as they stand in memory; what does not fill a word stands behind. */
+/**
+ * A text in ASCII, eight bytes at a time, each eight as the number that they make (no eight of ASCII make NaN or -0, so numbers are
+ * the same only where the bytes are). The last eight may begin among the ones before them.
+ */
 interface Fixed {
   length: number;
-  words: Int32Array;
-  rest: Uint8Array;
+  eights: Float64Array;
+  last: number;
+  bytes: Buffer;
 }
 
 function ascii(text: string): Fixed {
-  const all = Buffer.from(text, 'latin1');
-  const words = Int32Array.from({ length: all.length >> 2 }, (_, index) => all.readInt32LE(4 * index));
-  return { length: all.length, words, rest: Uint8Array.from(all.subarray(4 * words.length)) };
+  const bytes = Buffer.from(text, 'latin1');
+  const eights = Float64Array.from({ length: bytes.length >> 3 }, (_, index) => bytes.readDoubleLE(8 * index));
+  return { length: bytes.length, eights, last: bytes.length < 8 ? 0 : bytes.readDoubleLE(bytes.length - 8), bytes };
 }
 
 const ID = ascii('{"specversion":"1.0","id":"');
@@ -38,7 +42,9 @@ const SUBJECT = ascii('","datacontenttype":"application/json","subject":"');
 const PROVIDER = ascii('","providerid":"');
 const SCOPE = ascii('","data":{"scope":"');
 const PROVIDER_ID = ascii('","provider_id":"');
-const OPTIONAL = ['","user_id":"', '","organization_id":"', '","session_id":"'].map(ascii);
+const USER = ascii('","user_id":"');
+const ORGANIZATION = ascii('","organization_id":"');
+const SESSION = ascii('","session_id":"');
 const CLOSED = ascii('","closed_at":');
 const OPENED = ascii(',"opened_at":');
 const TOKENS = ascii(',"tokens_before":');
@@ -52,10 +58,12 @@ const INFINITY = ascii('"infinity"');
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-// What is being read, and how far; of the module, so that nothing is made for a record.
+/** Where something stands that is not as grants writes it; whatever is looked for from there on is not there either. */
+const NOWHERE = -1;
+
+// What is being read; of the module, so that nothing is made for a record.
 let bytes: Uint8Array = EMPTY;
 let view: DataView = new DataView(EMPTY.buffer);
-let at = 0;
 let end = 0;
 
 /**
@@ -70,101 +78,109 @@ export function readStateRecord(record: Uint8Array, start: number, recordEnd: nu
     bytes = record;
     view = new DataView(record.buffer, record.byteOffset, record.byteLength);
   }
-  at = start;
   end = recordEnd;
-  if (!skip(ID) || !skipText(1) || !skip(SOURCE) || !skipText(1) || !skip(TYPE_AND_TIME) || !skipText(0)) return false;
-  if (!skip(SUBJECT) || !skipText(0) || !skip(PROVIDER) || !skipText(1) || !skip(SCOPE)) return false;
+  let at = afterText(after(ID, start), 1);
+  at = afterText(after(SOURCE, at), 1);
+  at = afterText(after(TYPE_AND_TIME, at), 0);
+  at = afterText(after(SUBJECT, at), 0);
+  at = afterText(after(PROVIDER, at), 1);
   into.bytes = record;
-  into.scopeStart = at;
-  if (!skipText(1)) return false;
-  into.scopeEnd = at;
-  if (!skip(PROVIDER_ID) || !skipText(1)) return false;
-  for (const member of OPTIONAL) if (skip(member) && !skipText(0)) return false;
-  if (!skip(CLOSED)) return false;
-  into.closedAt = takeMoment();
-  if (!skip(OPENED)) return false;
-  into.openedAt = takeMoment();
-  if (!skip(TOKENS)) return false;
-  into.tokensBefore = takeMoment();
-  if (!skip(REASON) || !takeTextOrNull()) return false;
+  into.scopeStart = after(SCOPE, at);
+  into.scopeEnd = afterText(into.scopeStart, 1);
+  at = afterText(after(PROVIDER_ID, into.scopeEnd), 1);
+  at = afterOptional(USER, at);
+  at = afterOptional(ORGANIZATION, at);
+  at = afterOptional(SESSION, at);
+  at = afterMoment(after(CLOSED, at));
+  into.closedAt = moment;
+  at = afterMoment(after(OPENED, at));
+  into.openedAt = moment;
+  at = afterMoment(after(TOKENS, at));
+  into.tokensBefore = moment;
+  at = afterTextOrNull(after(REASON, at));
   into.reasonStart = textStart;
   into.reasonEnd = textEnd;
-  if (!skip(EVENT) || !takeTextOrNull()) return false;
+  at = afterTextOrNull(after(EVENT, at));
   into.eventStart = textStart;
   into.eventEnd = textEnd;
-  if (!skip(OCCURRED)) return false;
-  into.occurredAt = takeMoment();
-  if (!skip(END) || at !== end) return false;
-  // NaN, which no moment is, is unlike itself.
-  return (
-    into.closedAt === into.closedAt &&
-    into.openedAt === into.openedAt &&
-    into.tokensBefore === into.tokensBefore &&
-    into.occurredAt === into.occurredAt
-  );
+  at = afterMoment(after(OCCURRED, at));
+  into.occurredAt = moment;
+  return after(END, at) === end;
 }
 
-function skip({ length, words, rest }: Fixed): boolean {
-  if (at + length > end) return false;
-  for (let i = 0; i < words.length; i++) if (view.getInt32(at + 4 * i, true) !== words[i]) return false;
-  const restAt = at + 4 * words.length;
-  for (let i = 0; i < rest.length; i++) if (bytes[restAt + i] !== rest[i]) return false;
-  at += length;
-  return true;
+/** Each of these says where what it looks for at `at` has ended, or {@link NOWHERE}. */
+function after({ length, eights, last, bytes: short }: Fixed, at: number): number {
+  if (at < 0 || at + length > end) return NOWHERE;
+  if (length < 8) {
+    for (let i = 0; i < length; i++) if (bytes[at + i] !== short[i]) return NOWHERE;
+    return at + length;
+  }
+  for (let i = 0; i < eights.length; i++) if (view.getFloat64(at + 8 * i, true) !== eights[i]) return NOWHERE;
+  return view.getFloat64(at + length - 8, true) === last ? at + length : NOWHERE;
 }
 
-/** Up to the next quote; false where anything stands before it that would not stand for itself. */
-function skipText(minLength: number): boolean {
+/** Up to the next quote, which must not be preceded by anything that would not stand for itself. */
+function afterText(at: number, minLength: number): number {
+  if (at < 0) return NOWHERE;
   let here = at;
-  while (here + 4 <= end && isOrdinary(view.getInt32(here, true))) here += 4;
+  for (; here + 4 <= end; here += 4) {
+    const odd = oddOnes(view.getInt32(here, true));
+    if (odd === 0) continue;
+    here += firstOf(odd);
+    return bytes[here] === QUOTE && here - at >= minLength ? here : NOWHERE;
+  }
   for (; here < end; here++) {
     const byte = bytes[here]!;
-    if (byte === QUOTE) break;
-    if (byte < 0x20 || byte > 0x7f || byte === BACKSLASH) return false;
+    if (byte === QUOTE) return here - at >= minLength ? here : NOWHERE;
+    if (byte < 0x20 || byte > 0x7f || byte === BACKSLASH) return NOWHERE;
   }
-  if (here === end || here < at + minLength) return false;
-  at = here;
-  return true;
+  return NOWHERE;
 }
 
 /**
- * Whether four bytes are ASCII without a control character, a quote or a backslash. False may also be said of others: the high bit
- * of a byte is set where it is not ASCII, and where taking from it borrows.
+ * Of four bytes, the high bit of each that is a quote, a backslash, a control character or no ASCII: each of the three sums leaves
+ * out some of these, and sets the bit for all others. What stands behind the first one in the text may be said wrongly.
  */
-function isOrdinary(word: number): boolean {
-  const quote = word ^ 0x22222222;
-  const backslash = word ^ 0x5c5c5c5c;
-  const odd =
-    word | ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash);
-  return (odd & 0x80808080) === 0;
+function oddOnes(word: number): number {
+  const ordinary = ((word ^ 0x22222222) + 0x7f7f7f7f) & ((word ^ 0x5c5c5c5c) + 0x7f7f7f7f) & (word + 0x60606060);
+  return ~ordinary & 0x80808080;
+}
+
+/** Which byte has the lowest bit that is set: the first one, as they stand in the text. */
+const firstOf = (odd: number): number => (31 - Math.clz32(odd & -odd)) >> 3;
+
+function afterOptional(member: Fixed, at: number): number {
+  const behind = after(member, at);
+  return behind < 0 ? at : afterText(behind, 0);
 }
 
 let textStart = -1;
 let textEnd = -1;
 
-function takeTextOrNull(): boolean {
+function afterTextOrNull(at: number): number {
   textStart = textEnd = -1;
-  if (skip(NULL)) return true;
-  if (bytes[at] !== QUOTE) return false;
-  at += 1;
-  const start = at;
-  if (!skipText(0)) return false;
-  textStart = start;
-  textEnd = at;
-  at += 1;
-  return true;
+  const behind = after(NULL, at);
+  if (behind >= 0) return behind;
+  if (at < 0 || bytes[at] !== QUOTE) return NOWHERE;
+  textStart = at + 1;
+  textEnd = afterText(textStart, 0);
+  return textEnd < 0 ? NOWHERE : textEnd + 1;
 }
 
-/** NaN where it is none. */
-function takeMoment(): Moment {
-  if (skip(NULL)) return NEVER;
-  if (skip(INFINITY)) return FOR_EVER;
-  if (bytes[at] !== QUOTE) return NaN;
-  at += 1;
-  const start = at;
-  if (!skipText(0)) return NaN;
-  at += 1;
-  return timeIn(start, at - 1);
+let moment: Moment = NEVER;
+
+function afterMoment(at: number): number {
+  moment = NEVER;
+  let behind = after(NULL, at);
+  if (behind >= 0) return behind;
+  moment = FOR_EVER;
+  behind = after(INFINITY, at);
+  if (behind >= 0) return behind;
+  if (at < 0 || bytes[at] !== QUOTE) return NOWHERE;
+  const until = afterText(at + 1, 0);
+  if (until < 0) return NOWHERE;
+  moment = timeIn(at + 1, until);
+  return Number.isNaN(moment) ? NOWHERE : until + 1;
 }
 
 /** As `parseTime`; the form that we write ourselves, `2026-11-28T01:02:03.456Z`, without a regular expression. */
