@@ -35,7 +35,6 @@ export interface LifetimeParts {
  */
 export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly startup = new Startup();
-  private consuming = false;
   /** What about the topics may lose records, as the start has found them. */
   topicProblems: readonly TopicProblem[] = [];
 
@@ -66,14 +65,8 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     await Promise.race([providers.ready, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
     if (signal.aborted) return;
     await consume();
-    this.consuming = true;
     if (signal.aborted) return;
     for (const reader of readers) reader.start?.();
-  }
-
-  /** Why no events are being applied; undefined where they are. */
-  consumingProblem(): string | undefined {
-    return this.consuming ? undefined : 'has not begun to consume: the database, Kafka or the providers are missing';
   }
 
   beforeApplicationShutdown(): void {

@@ -71,10 +71,7 @@ export class AppModule {
           openApi: SIGNALS_OPEN_API,
           readiness: [
             { name: 'database', problem: () => database.problem() },
-            {
-              name: 'kafka',
-              problem: () => lifetime.consumingProblem() ?? (server.isConnected() ? undefined : 'no partitions yet'),
-            },
+            { name: 'kafka', problem: () => server.problem() },
             { name: 'api_keys', problem: () => apiKeys.problem() },
             {
               name: 'sender',

@@ -28,7 +28,6 @@ export interface LifetimeParts {
 /** Starts without waiting for anybody, and goes to work when the database and Kafka are there. */
 export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly startup = new Startup();
-  private consuming = false;
 
   constructor(
     private readonly parts: LifetimeParts,
@@ -62,12 +61,6 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     await Promise.race([providers.ready, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
     if (signal.aborted) return;
     await consume();
-    this.consuming = true;
-  }
-
-  /** Why no records are being taken; undefined where they are. */
-  consumingProblem(): string | undefined {
-    return this.consuming ? undefined : 'has not begun to consume: the database, Kafka or the providers are missing';
   }
 
   beforeApplicationShutdown(): void {

@@ -111,6 +111,7 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
   private readonly closing = new AbortController();
   private readonly heartbeatInterval: number;
   private handlerError: Error | undefined;
+  private isListening = false;
   /** Partitions that were assigned and of which nothing was handled yet. */
   private readonly beginnings = new Map<string, { isSought: boolean }>();
 
@@ -142,6 +143,7 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
 
   /** Calls back at once: Kafka may come later, and readiness tells. */
   listen(callback: (error?: unknown) => void): void {
+    this.isListening = true;
     if (this.topics().length > 0) this.loop.start();
     callback();
   }
@@ -172,6 +174,12 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
   /** What Kafka or a handler failed with last; undefined once it works again. */
   get lastError(): Error | undefined {
     return this.loop.lastError ?? this.handlerError;
+  }
+
+  /** For readiness: why no batches are taken; undefined where they are. */
+  problem(): string | undefined {
+    if (!this.isListening) return 'has not begun to consume: the database, Kafka or the providers are missing';
+    return this.isConnected() ? undefined : 'no partitions yet';
   }
 
   /** Of a partition assigned to this process a batch waits because its handler threw; it comes again. */
