@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { guardLimits } from '#contracts/identity-provider.js';
-import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
+import { kafkaConfigFrom, kafkaSettings } from '#kafka/settings.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { flag, namedSecrets, serviceFrom, serviceSettings } from '#platform/config.js';
 import { databaseConfigFrom, databaseSettings } from '#platform/database.js';

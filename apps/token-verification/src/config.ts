@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
+import { kafkaConfigFrom, kafkaSettings } from '#kafka/settings.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { flag, namedSecrets, origin, serviceFrom, serviceSettings } from '#platform/config.js';
 import { limitSettings, limitsFrom, trustedProxies } from '#platform/request-limits.js';

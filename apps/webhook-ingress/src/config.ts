@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SIGNATURE_TOLERANCE_MS } from '#workos/signature.js';
-import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
+import { kafkaConfigFrom, kafkaSettings } from '#kafka/settings.js';
 import { topicOptionsFrom, topicSettings } from '#kafka/topic-settings.js';
 import { addressList } from '#platform/addresses.js';
 import { commaList, namedSecrets, serviceFrom, serviceSettings } from '#platform/config.js';

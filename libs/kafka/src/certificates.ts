@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { KafkaConfig } from './client.js';
+import type { KafkaConfig } from './settings.js';
 
 /** The end of each certificate that brokers have shown, ms; of several brokers the one that ends first. */
 const shown = new Map<string, number>();

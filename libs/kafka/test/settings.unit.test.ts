@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
+import { kafkaConfigFrom, kafkaSettings } from '#kafka/settings.js';
 
 const schema = z.object(kafkaSettings);
 const configOf = (env: Record<string, string>) =>

@@ -83,7 +83,7 @@ const LIBRARIES = [
   'libs/platform/src/config.ts',
   'libs/platform/src/database.ts',
   'libs/platform/src/request-limits.ts',
-  'libs/kafka/src/client.ts',
+  'libs/kafka/src/settings.ts',
   'libs/kafka/src/topic-settings.ts',
 ];
 

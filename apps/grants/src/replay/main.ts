@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { KafkaClient, kafkaConfigFrom, kafkaSettings } from '#kafka/client.js';
+import { KafkaClient } from '#kafka/client.js';
+import { kafkaConfigFrom, kafkaSettings } from '#kafka/settings.js';
 import { loadConfig } from '#platform/config.js';
 import { databaseSettings } from '#platform/database.js';
 import { main } from '#platform/serve.js';
