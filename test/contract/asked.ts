@@ -316,6 +316,7 @@ export function askedOfSignals(world: World): OfService {
   const ofSubject = [ofStream({ subject }), ofStream({ subject: { format: 'opaque', id: 'x' } })];
   const webhook = { kind: 'webhook', url: 'http://127.0.0.1:9/contract' };
   const source = (name: string) => ({ name, issuer: transmitter.issuer, provider_id: provider.id });
+  const poll = { endpoint_url: 'http://127.0.0.1:9/contract', authorization_header: 'Bearer contract' };
   const others = async (scope: string) => {
     const body = new URLSearchParams({ grant_type: 'client_credentials', scope });
     const basic = Buffer.from(`${receiver.id}:${receiver.key}`).toString('base64');
@@ -378,7 +379,21 @@ export function askedOfSignals(world: World): OfService {
     updateOwnStream: async () => [{ ...(await idOf('/v1/streams', webhook)), body: { status: 'paused' } }],
     deleteOwnStream: async () => [await idOf('/v1/streams', webhook)],
     createSource: () =>
-      bodies(source('contract 1'), source('contract 1'), { ...source('contract 2'), provider_id: 'idp_of_nobody' }),
+      bodies(
+        source('contract 1'),
+        source('contract 1'),
+        { ...source('contract 2'), provider_id: 'idp_of_nobody' },
+        { ...source('contract 7'), poll },
+      ),
+    updateSource: async () => {
+      const polled = await idOf('/v1/sources', { ...source('contract 5'), audience: 'contract', poll });
+      const pushing = await idOf('/v1/sources', source('contract 6'));
+      return [
+        { ...polled, body: { audience: 'another' } },
+        { ...polled, body: { poll: { ...poll, authorization_header: '' } } },
+        { ...pushing, body: { poll } },
+      ];
+    },
     deleteSource: async () => [await idOf('/v1/sources', source('contract 3'))],
     pushSet: async () => {
       const pushed = await made('/v1/sources', {

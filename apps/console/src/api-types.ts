@@ -1098,6 +1098,9 @@ export interface SignalsApi {
       jwks_uri?: string;
       provider_id: string;
       subject_issuers?: string[];
+      poll?:
+        | { endpoint_url: string; authorization_header: string }
+        | { endpoint_url: string; token_url: string; client_id: string; client_secret: string; scope?: string };
     };
     answer: {
       id: string;
@@ -1107,10 +1110,25 @@ export interface SignalsApi {
       jwks_uri: string | null;
       provider_id: string;
       subject_issuers: string[];
-      push_url: string;
+      push_url: string | null;
+      poll: {
+        endpoint_url: string;
+        token_url: string | null;
+        client_id: string | null;
+        scope: string | null;
+        polled_at: string | null;
+        failures: number;
+        last_error: string | null;
+      } | null;
+      refused: number;
+      last_refusal: string | null;
+      refused_at: string | null;
+      verified_at: string | null;
+      stream_status: 'enabled' | 'paused' | 'disabled' | null;
+      stream_reason: string | null;
       created_at: string;
       created_by: string;
-      push_token: string;
+      push_token?: string;
     };
   };
   /** Which other transmitters may end access: `GET /v1/sources` */
@@ -1124,11 +1142,62 @@ export interface SignalsApi {
         jwks_uri: string | null;
         provider_id: string;
         subject_issuers: string[];
-        push_url: string;
+        push_url: string | null;
+        poll: {
+          endpoint_url: string;
+          token_url: string | null;
+          client_id: string | null;
+          scope: string | null;
+          polled_at: string | null;
+          failures: number;
+          last_error: string | null;
+        } | null;
+        refused: number;
+        last_refusal: string | null;
+        refused_at: string | null;
+        verified_at: string | null;
+        stream_status: 'enabled' | 'paused' | 'disabled' | null;
+        stream_reason: string | null;
         created_at: string;
         created_by: string;
       }[];
       next_cursor: null;
+    };
+  };
+  /** Change the audience of a source, or where and with what it is polled: `PATCH /v1/sources/{id}` */
+  updateSource: {
+    body: {
+      audience?: string;
+      poll?:
+        | { endpoint_url: string; authorization_header: string }
+        | { endpoint_url: string; token_url: string; client_id: string; client_secret: string; scope?: string };
+    };
+    answer: {
+      id: string;
+      name: string;
+      issuer: string;
+      audience: string;
+      jwks_uri: string | null;
+      provider_id: string;
+      subject_issuers: string[];
+      push_url: string | null;
+      poll: {
+        endpoint_url: string;
+        token_url: string | null;
+        client_id: string | null;
+        scope: string | null;
+        polled_at: string | null;
+        failures: number;
+        last_error: string | null;
+      } | null;
+      refused: number;
+      last_refusal: string | null;
+      refused_at: string | null;
+      verified_at: string | null;
+      stream_status: 'enabled' | 'paused' | 'disabled' | null;
+      stream_reason: string | null;
+      created_at: string;
+      created_by: string;
     };
   };
   /** Take nothing more from a transmitter: `DELETE /v1/sources/{id}` */
@@ -1779,6 +1848,7 @@ export interface Routes {
   'DELETE /api/signals/v1/streams/{id}': SignalsApi['deleteOwnStream'];
   'POST /api/signals/v1/sources': SignalsApi['createSource'];
   'GET /api/signals/v1/sources': SignalsApi['listSources'];
+  'PATCH /api/signals/v1/sources/{id}': SignalsApi['updateSource'];
   'DELETE /api/signals/v1/sources/{id}': SignalsApi['deleteSource'];
   'POST /api/signals/v1/sources/{id}/events': SignalsApi['pushSet'];
   'GET /api/signals/v1/deliveries': SignalsApi['listDeliveries'];

@@ -13,18 +13,21 @@ import { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { AccessTokens } from './access-tokens.js';
 import { CONFIG, type SignalsConfig } from './config.js';
+import { Intake } from './intake.js';
 import { Lifetime } from './lifetime.js';
 import { SIGNALS_OPEN_API } from './open-api.js';
+import { Poller } from './poller.js';
 import { readBacklog } from './queue.sql.js';
 import { ReceiverGuard } from './receiver.guard.js';
 import { ReceiversController } from './receivers.controller.js';
 import { RecordsConsumer } from './records.consumer.js';
 import { Sender } from './sender.js';
 import { SignalsMetrics } from './signals-metrics.js';
-import { SENDER_LOCK, SIGNALS_SCHEMA } from './signals-schema.js';
+import { POLLER_LOCK, SENDER_LOCK, SIGNALS_SCHEMA } from './signals-schema.js';
 import { Signing } from './signing.js';
 import { SourceKeys } from './source-keys.js';
 import { SourcesController } from './sources.controller.js';
+import { readPollAges } from './sources.sql.js';
 import { SsfController } from './ssf.controller.js';
 import { StreamsController } from './streams.controller.js';
 import { readPosition } from './take-records.js';
@@ -43,7 +46,11 @@ export class AppModule {
     const providers = new ProviderRegistry(client, logger);
     const apiKeys = new ApiKeyRegistry(client, 'signals', logger);
     const database = new Database(config.database, SIGNALS_SCHEMA, logger);
-    const metrics = new SignalsMetrics(registry, () => database.read(readBacklog).catch(() => undefined));
+    const metrics = new SignalsMetrics(
+      registry,
+      () => database.read(readBacklog).catch(() => undefined),
+      () => database.read(readPollAges).catch(() => undefined),
+    );
     const { encryptionKeys, issuer } = config;
     const signing = new Signing(database, encryptionKeys, config.signingKeyOverlapSeconds);
     const server = new KafkaBatchServer({
@@ -58,7 +65,15 @@ export class AppModule {
       await sender.lead(connection, signal);
     });
     const publisher = new BatchPublisher(client);
-    const lifetime = new Lifetime({ client, database, signing, providers, apiKeys, publisher, leader }, config, logger);
+    const keys = new SourceKeys({ ...config, timeoutMs: KEYS_TIMEOUT_MS });
+    const intake = new Intake({ database, keys, publisher, providers, metrics, logger });
+    const poller = new Poller({ database, intake, encryption: encryptionKeys, settings: config, metrics, logger });
+    const pollers = new Leader(config.database.url, POLLER_LOCK, logger, async (connection, signal) => {
+      await connection.query(`set search_path = ${SIGNALS_SCHEMA.name}`);
+      await poller.lead(connection, signal);
+    });
+    const parts = { client, database, signing, providers, apiKeys, publisher, senders: leader, pollers };
+    const lifetime = new Lifetime(parts, config, logger);
     return {
       module: AppModule,
       imports: [
@@ -80,6 +95,7 @@ export class AppModule {
           ],
           facts: () => ({
             sender: leader.state,
+            poller: pollers.state,
             ...(server.isFailing() && { records: 'a batch of records could not be taken; it comes again' }),
           }),
         }),
@@ -100,8 +116,7 @@ export class AppModule {
         { provide: Signing, useValue: signing },
         { provide: SignalsMetrics, useValue: metrics },
         { provide: AccessTokens, useValue: new AccessTokens(database, signing, issuer) },
-        { provide: BatchPublisher, useValue: publisher },
-        { provide: SourceKeys, useValue: new SourceKeys({ ...config, timeoutMs: KEYS_TIMEOUT_MS }) },
+        { provide: Intake, useValue: intake },
         { provide: KafkaBatchServer, useValue: server },
         { provide: Lifetime, useValue: lifetime },
         ReceiverGuard,

@@ -16,7 +16,7 @@ export const signalsConfig = z
     ...databaseSettings,
     /** Who may call: `name:key,…`. The one named `portal` may say for whom it calls. */
     RESCIND_API_KEYS: namedSecrets,
-    /** Seals the keys that sign, and what receivers have given us to authenticate with. */
+    /** Seals the keys that sign, and what receivers and sources have given us to authenticate with. */
     RESCIND_ENCRYPTION_KEYS: encryptionKeys,
     /** The URL that receivers have for us, without a path: `iss` of everything that is signed, and where the endpoints are. */
     SIGNALS_ISSUER: origin,
@@ -34,6 +34,10 @@ export const signalsConfig = z
     MIN_VERIFICATION_INTERVAL_SECONDS: z.coerce.number().int().min(0).default(10),
     /** How long a request for SETs waits for some (RFC 8936, section 2.4), ms. */
     LONG_POLL_MS: z.coerce.number().int().min(0).default(20_000),
+    /** How soon a transmitter that we poll, and that answers at once that it has nothing, is asked again, ms. */
+    SOURCE_POLL_INTERVAL_MS: z.coerce.number().int().positive().default(2_000),
+    /** How long a transmitter that we poll may hold a request until it has something to say, ms. */
+    SOURCE_POLL_TIMEOUT_MS: z.coerce.number().int().positive().default(60_000),
     /** How long a new key is published before it signs, seconds. */
     SIGNING_KEY_OVERLAP_SECONDS: z.coerce.number().int().min(0).default(3_600),
   })
@@ -57,6 +61,8 @@ export const signalsConfig = z
     keepDeliveriesDays: env.KEEP_DELIVERIES_DAYS,
     minVerificationSeconds: env.MIN_VERIFICATION_INTERVAL_SECONDS,
     longPollMs: env.LONG_POLL_MS,
+    sourcePollIntervalMs: env.SOURCE_POLL_INTERVAL_MS,
+    sourcePollTimeoutMs: env.SOURCE_POLL_TIMEOUT_MS,
     signingKeyOverlapSeconds: env.SIGNING_KEY_OVERLAP_SECONDS,
   }));
 

@@ -10,7 +10,7 @@ import { untilDone } from '#platform/until-done.js';
 import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { SignalsConfig } from './config.js';
-import { resealStreams } from './reseal.js';
+import { resealSecrets } from './reseal.js';
 import type { Signing } from './signing.js';
 
 export interface LifetimeParts {
@@ -21,8 +21,9 @@ export interface LifetimeParts {
   apiKeys: ApiKeyRegistry;
   /** Of what others have said. */
   publisher: BatchPublisher;
-  /** Of the sender. */
-  leader: Leader;
+  /** Of the replicas one sends, and one polls. */
+  senders: Leader;
+  pollers: Leader;
 }
 
 /** Starts without waiting for anybody, and goes to work when the database and Kafka are there. */
@@ -41,16 +42,16 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   private async run(consume: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { client, database, signing, providers, apiKeys, publisher, leader } = this.parts;
+    const { client, database, signing, providers, apiKeys, publisher, senders, pollers } = this.parts;
     const until = (what: string, attempt: () => Promise<void>) => untilDone(what, this.logger, signal, attempt);
     if (!(await until('prepare the database', () => database.start()))) return;
     const sealed = await until('seal with the current key', async () => {
       await signing.reseal();
-      await resealStreams(database, this.config.encryptionKeys, this.logger);
+      await resealSecrets(database, this.config.encryptionKeys, this.logger);
     });
     if (!sealed) return;
     // What waits is sent also while Kafka is away.
-    leader.start();
+    senders.start();
     const connected = await until('connect to Kafka', async () => {
       await prepareTopics(client, this.config.topics, this.logger);
       void apiKeys.start();
@@ -60,6 +61,7 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
     if (!connected) return;
     await Promise.race([providers.ready, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
     if (signal.aborted) return;
+    pollers.start();
     await consume();
   }
 
@@ -68,9 +70,11 @@ export class Lifetime implements BeforeApplicationShutdown, OnApplicationShutdow
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const { client, database, providers, apiKeys, publisher, leader } = this.parts;
+    const { client, database, providers, apiKeys, publisher, senders, pollers } = this.parts;
     await this.startup.ended();
-    await Promise.all([leader.stop(), publisher.close()]);
+    // What was polled may still be on its way to Kafka.
+    await Promise.all([senders.stop(), pollers.stop()]);
+    await publisher.close();
     await Promise.all([providers.close(), apiKeys.close()]);
     await client.close();
     await database.close();

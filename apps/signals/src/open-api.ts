@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Operation, openApi } from '#platform/open-api.js';
 import { deliveryUrl } from './delivery-url.js';
 import { newReceiverBody, newReceiverView, receiverView } from './receivers.controller.js';
-import { newSourceBody, newSourceView, pushRefusal, sourceView } from './sources.controller.js';
+import { newSourceBody, newSourceView, pushRefusal, sourceChangeBody, sourceView } from './sources.controller.js';
 import {
   addSubjectBody,
   changeBody,
@@ -297,7 +297,9 @@ export const SIGNALS_OPEN_API = openApi(
       operationId: 'createSource',
       summary: 'Let another transmitter end access',
       body: newSourceBody(url),
-      responses: { 201: { description: 'Its push_token is shown this once.', schema: newSourceView } },
+      responses: {
+        201: { description: 'The push_token of one that pushes is shown this once.', schema: newSourceView },
+      },
       problems: { 400: ['request_invalid'], 404: ['provider_unknown'], 409: ['source_name_taken'], ...AWAY },
     },
     {
@@ -307,6 +309,15 @@ export const SIGNALS_OPEN_API = openApi(
       summary: 'Which other transmitters may end access',
       responses: { 200: { description: 'All of them.', schema: listOf(sourceView) } },
       problems: AWAY,
+    },
+    {
+      method: 'patch',
+      path: '/v1/sources/{id}',
+      operationId: 'updateSource',
+      summary: 'Change the audience of a source, or where and with what it is polled',
+      body: sourceChangeBody(url),
+      responses: { 200: { description: 'As it is now.', schema: sourceView } },
+      problems: { 400: ['request_invalid'], 404: ['source_unknown'], 409: ['source_pushes'], ...AWAY },
     },
     {
       method: 'delete',

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Kind } from './domain/signals.js';
 
 type Backlog = readonly { kind: string; pending: number; seconds: number; refused: number }[];
+type PollAges = readonly { name: string; seconds: number; interrupted: boolean }[];
 
 /** What signals says of itself. */
 export class SignalsMetrics {
@@ -11,9 +12,17 @@ export class SignalsMetrics {
   private readonly deliveries: Counter<'kind' | 'outcome'>;
   private readonly duration: Histogram<'kind'>;
   private readonly received: Counter<'outcome'>;
+  private readonly polls: Counter<'source' | 'outcome'>;
 
-  /** @param backlog what waits now; undefined where that is not known */
-  constructor(registry: Registry, backlog: () => Promise<Backlog | undefined>) {
+  /**
+   * @param backlog what waits now; undefined where that is not known
+   * @param pollAges of each source that is polled
+   */
+  constructor(
+    registry: Registry,
+    backlog: () => Promise<Backlog | undefined>,
+    pollAges: () => Promise<PollAges | undefined>,
+  ) {
     const registers = [registry];
     this.records = new Counter({
       name: 'rescind_signals_records_total',
@@ -49,6 +58,36 @@ export class SignalsMetrics {
       labelNames: ['outcome'],
       registers,
     });
+    this.polls = new Counter({
+      name: 'rescind_signals_polls_total',
+      help: 'Requests for SETs to other transmitters, by source and outcome: answered, failed.',
+      labelNames: ['source', 'outcome'],
+      registers,
+    });
+    const ofSources = (name: string, help: string, valueOf: (source: PollAges[number]) => number): void => {
+      new Gauge({
+        name,
+        help,
+        labelNames: ['source'],
+        registers,
+        async collect() {
+          const now = await pollAges();
+          if (!now) return;
+          this.reset();
+          for (const source of now) this.set({ source: source.name }, valueOf(source));
+        },
+      });
+    };
+    ofSources(
+      'rescind_signals_poll_age_seconds',
+      'How long ago everything was taken that a transmitter had to say, by source.',
+      ({ seconds }) => seconds,
+    );
+    ofSources(
+      'rescind_signals_source_interrupted',
+      '1: the transmitter that is polled has said that its stream is paused or disabled.',
+      ({ interrupted }) => (interrupted ? 1 : 0),
+    );
     const age = new Gauge({
       name: 'rescind_signals_backlog_seconds',
       help: 'How long the oldest signal has been waiting, by kind.',
@@ -95,6 +134,10 @@ export class SignalsMetrics {
 
   acknowledged(count: number): void {
     this.deliveries.inc({ kind: 'set_poll', outcome: 'delivered' }, count);
+  }
+
+  polled(source: string, outcome: 'answered' | 'failed'): void {
+    this.polls.inc({ source, outcome });
   }
 
   receivedSet(outcome: string): void {

@@ -1,12 +1,13 @@
 import type { DatabaseSchema } from '#platform/database.js';
 import { CreateSignals1796428800000 } from './migrations/1796428800000-create-signals.js';
+import { AddPolledSources1797465600000 } from './migrations/1797465600000-add-polled-sources.js';
 
 /** The number of signals in the two-number keys of advisory locks. */
 const LOCK_SPACE = 0x5e5c1f;
 
 export const SIGNALS_SCHEMA: DatabaseSchema = {
   name: 'signals',
-  migrations: [CreateSignals1796428800000],
+  migrations: [CreateSignals1796428800000, AddPolledSources1797465600000],
   migrationLock: [LOCK_SPACE, 1],
   rights: { appendOnly: ['attempts'], kept: ['receivers', 'signing_keys', 'user_states'] },
 };
@@ -15,3 +16,5 @@ export const SIGNALS_SCHEMA: DatabaseSchema = {
 export const SENDER_LOCK = { name: 'signals-sender', key: [LOCK_SPACE, 2] } as const;
 /** One at a time makes a key. */
 export const SIGNING_KEY_LOCK = [LOCK_SPACE, 3] as const;
+/** Of all replicas one polls. */
+export const POLLER_LOCK = { name: 'signals-poller', key: [LOCK_SPACE, 4] } as const;

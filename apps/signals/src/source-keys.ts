@@ -4,9 +4,8 @@ import { checked } from '#contracts/checked.js';
 import { guardedFetch } from '#workos/guarded-fetch.js';
 import type { SourceRow } from './sources.sql.js';
 
-/** How old a key set may be, and how soon it is fetched again for a key that is not in it. */
+/** How old a key set may be. */
 const FRESH_MS = 300_000;
-const COOLDOWN_MS = 30_000;
 
 /** The keys of a source cannot be had: it is not known who signed. */
 export class KeysUnavailable extends Error {
@@ -27,25 +26,35 @@ export class SourceKeys {
 
   constructor(private readonly options: { allowLocalHosts: boolean; timeoutMs: number }) {}
 
-  /** @param again the key was not in the set. Throws {@link KeysUnavailable}. */
-  async of(source: SourceRow, again = false): Promise<JWTVerifyGetKey> {
-    const former = await this.known.get(source.id)?.catch(() => undefined);
-    const age = former ? performance.now() - former.readAt : Infinity;
-    if (former && age < (again ? COOLDOWN_MS : FRESH_MS)) return former.keys;
-    const reading = this.read(source);
-    this.known.set(source.id, reading);
+  /** @param maxAgeMs how long ago they may have been read at most. Throws {@link KeysUnavailable}. */
+  async of(source: Pick<SourceRow, 'id' | 'issuer' | 'jwks_uri'>, maxAgeMs = FRESH_MS): Promise<JWTVerifyGetKey> {
+    const notBefore = performance.now() - maxAgeMs;
+    let reading = this.known.get(source.id);
+    const former = await reading?.catch(() => undefined);
+    if (former && former.readAt >= notBefore) return former.keys;
+    // Of several that wait for the same keys one reads them.
+    if (reading === this.known.get(source.id)) {
+      reading = this.read(source);
+      this.known.set(source.id, reading);
+    } else {
+      reading = this.known.get(source.id);
+    }
     try {
-      return (await reading).keys;
+      return (await reading!).keys;
     } catch (error) {
-      this.known.delete(source.id);
+      if (this.known.get(source.id) === reading) {
+        if (former) this.known.set(source.id, Promise.resolve(former));
+        else this.known.delete(source.id);
+      }
       throw new KeysUnavailable((error as Error).message, { cause: error });
     }
   }
 
-  private async read(source: SourceRow): Promise<Known> {
+  private async read(source: Pick<SourceRow, 'issuer' | 'jwks_uri'>): Promise<Known> {
+    const readAt = performance.now();
     const jwksUri = source.jwks_uri ?? (await this.discover(source.issuer));
     const { keys } = parse(keySet, await this.fetch(jwksUri));
-    return { keys: createLocalJWKSet({ keys } as JSONWebKeySet), readAt: performance.now() };
+    return { keys: createLocalJWKSet({ keys } as JSONWebKeySet), readAt };
   }
 
   private async discover(issuer: string): Promise<string> {

@@ -1,13 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { errors, jwtVerify } from 'jose';
 import { z } from 'zod';
-import { CLOUD_EVENT_CONTENT_TYPE } from '#contracts/cloud-event.js';
-import { TOPICS } from '#contracts/topics.js';
-import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
 import { BrokerUnavailable } from '#kafka/errors.js';
-import { BatchPublisher } from '#kafka/publisher.js';
 import { bearerToken, Public, sha256 } from '#platform/api-key.guard.js';
 import { Caller } from '#platform/caller.js';
 import { Database } from '#platform/database.js';
@@ -16,32 +11,69 @@ import { Problem } from '#platform/problem.js';
 import { LOGGER } from '#platform/service.module.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
+import { seal } from '#providers/sealing.js';
 import { CONFIG, type SignalsConfig } from './config.js';
 import { deliveryUrl } from './delivery-url.js';
-import { type CheckedSet, meaningOf } from './domain/received.js';
 import { newId } from './ids.js';
-import { readSetClaims, SetRefused } from './read-set.js';
+import { Intake } from './intake.js';
+import { SetRefused } from './read-set.js';
 import { SignalsMetrics } from './signals-metrics.js';
-import { KeysUnavailable, SourceKeys } from './source-keys.js';
-import { deleteSource, insertSource, readSource, readSources, type SourceRow } from './sources.sql.js';
-import { text } from './ssf-views.js';
+import { KeysUnavailable } from './source-keys.js';
+import {
+  changeAudience,
+  changePoll,
+  deleteSource,
+  insertSource,
+  type PollSettings,
+  readSource,
+  readSources,
+  sourceSecretOwner,
+  type SourceRow,
+} from './sources.sql.js';
+import { headerValue, text } from './ssf-views.js';
+import { STATUSES } from './streams.sql.js';
 
 const issuer = text(500).refine((given) => /^https?:/.test(given) && URL.canParse(given), 'must be a URL');
 
+/** How it is asked for SETs: with a header as it is, or with tokens that are got for a client's secret (RFC 6749, section 4.4). */
+const pollBody = (url: z.ZodType<string>) =>
+  z.union([
+    z.strictObject({ endpoint_url: url, authorization_header: headerValue }),
+    z.strictObject({
+      endpoint_url: url,
+      token_url: url,
+      client_id: text(500),
+      client_secret: text(2_000),
+      scope: text(500).optional(),
+    }),
+  ]);
+type PollBody = z.output<ReturnType<typeof pollBody>>;
+
 export const newSourceBody = (url: z.ZodType<string>) =>
-  z.strictObject({
-    name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$/, 'letters, digits, blank, dot, hyphen and underscore'),
-    /** `iss` of its SETs. */
-    issuer,
-    /** What it says as `aud`; left out: the URL that it pushes to. */
-    audience: text(500).optional(),
-    /** Left out: as `/.well-known/ssf-configuration` of the issuer says. */
-    jwks_uri: url.optional(),
-    /** Whose users it speaks of. */
-    provider_id: text(100),
-    /** What the issuer of these users is called in its subjects, besides as the provider has it. */
-    subject_issuers: z.array(text(500)).max(20).default([]),
-  });
+  z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$/, 'letters, digits, blank, dot, hyphen and underscore'),
+      /** `iss` of its SETs. */
+      issuer,
+      /** What it says as `aud`; left out: the URL that it pushes to. */
+      audience: text(500).optional(),
+      /** Left out: as `/.well-known/ssf-configuration` of the issuer says. */
+      jwks_uri: url.optional(),
+      /** Whose users it speaks of. */
+      provider_id: text(100),
+      /** What the issuer of these users is called in its subjects, besides as the provider has it. */
+      subject_issuers: z.array(text(500)).max(20).default([]),
+      /** It is polled (RFC 8936), at the `endpoint_url` of the stream there; left out: it pushes. */
+      poll: pollBody(url).optional(),
+    })
+    .refine(({ audience, poll }) => !poll || audience !== undefined, {
+      path: ['audience'],
+      message: 'is needed of a source that is polled: the aud of its stream',
+    });
+export const sourceChangeBody = (url: z.ZodType<string>) =>
+  z.strictObject({ audience: text(500).optional(), poll: pollBody(url).optional() });
 export const sourceView = z.object({
   id: z.string(),
   name: z.string(),
@@ -50,31 +82,55 @@ export const sourceView = z.object({
   jwks_uri: z.string().nullable(),
   provider_id: z.string(),
   subject_issuers: z.array(z.string()),
-  push_url: z.string(),
+  /** Null: it is polled. */
+  push_url: z.string().nullable(),
+  /** Null: it pushes. */
+  poll: z
+    .object({
+      endpoint_url: z.string(),
+      token_url: z.string().nullable(),
+      client_id: z.string().nullable(),
+      scope: z.string().nullable(),
+      /** The last answer of which everything was taken or refused. */
+      polled_at: z.string().nullable(),
+      /** Requests that have failed one after the other. */
+      failures: z.number(),
+      last_error: z.string().nullable(),
+    })
+    .nullable(),
+  /** SETs that will never be taken, and why the last one was not. */
+  refused: z.number(),
+  last_refusal: z.string().nullable(),
+  refused_at: z.string().nullable(),
+  /** When a verification event came last. */
+  verified_at: z.string().nullable(),
+  /** What it has said of the stream; null: nothing. */
+  stream_status: z.enum(STATUSES).nullable(),
+  stream_reason: z.string().nullable(),
   created_at: z.string(),
   created_by: z.string(),
 });
 /** `Authorization: Bearer` of its pushes; shown this once. */
-export const newSourceView = sourceView.extend({ push_token: z.string() });
+export const newSourceView = sourceView.extend({ push_token: z.string().optional() });
 export const pushRefusal = z.object({ err: z.string(), description: z.string() });
 
-const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
-
-/** Other transmitters of Shared Signals, which may end access here: who they are, and what they push (RFC 8935). */
+/** Other transmitters of Shared Signals, which may end access here: who they are, and what they push (RFC 8935). Others are polled. */
 @Controller('v1/sources')
 export class SourcesController {
   private readonly newSourceBody: ReturnType<typeof newSourceBody>;
+  private readonly sourceChangeBody: ReturnType<typeof sourceChangeBody>;
 
   constructor(
     private readonly database: Database,
-    private readonly keys: SourceKeys,
-    @Inject(BatchPublisher) private readonly publisher: Pick<BatchPublisher, 'publish'>,
+    @Inject(Intake) private readonly intake: Pick<Intake, 'take'>,
     @Inject(ProviderRegistry) private readonly providers: Pick<ProviderRegistry, 'get'>,
     private readonly metrics: SignalsMetrics,
-    @Inject(CONFIG) private readonly config: Pick<SignalsConfig, 'allowLocalHosts' | 'issuer'>,
+    @Inject(CONFIG) private readonly config: Pick<SignalsConfig, 'allowLocalHosts' | 'encryptionKeys' | 'issuer'>,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    this.newSourceBody = newSourceBody(deliveryUrl(config.allowLocalHosts));
+    const url = deliveryUrl(config.allowLocalHosts);
+    this.newSourceBody = newSourceBody(url);
+    this.sourceChangeBody = sourceChangeBody(url);
   }
 
   @Post()
@@ -93,10 +149,11 @@ export class SourcesController {
         jwks_uri: given.jwks_uri ?? null,
         sha256: sha256(token),
         created_by: actor,
+        poll: given.poll ? this.sealed(id, given.poll) : null,
       }),
     );
     if (!row) throw new Problem(409, 'source_name_taken', 'Another source has this name.');
-    return { ...this.viewOf(row), push_token: token };
+    return { ...this.viewOf(row), ...(row.poll ? {} : { push_token: token }) };
   }
 
   @Get()
@@ -105,11 +162,28 @@ export class SourcesController {
     return { data: rows.map((row) => this.viewOf(row)), next_cursor: null };
   }
 
+  /** Of what its transmitter may change: where and with what it is polled, and what it says as `aud`. */
+  @Patch(':id')
+  async change(@Param('id') id: string, @Body() body: unknown): Promise<z.infer<typeof sourceView>> {
+    const { audience, poll } = valid(this.sourceChangeBody).transform(body, { type: 'body' });
+    const row = await this.database.transaction(async (tx) => {
+      const source = id.includes('\0') ? undefined : await readSource(tx, id);
+      if (!source) throw sourceUnknown();
+      if (poll && !source.poll)
+        throw new Problem(409, 'source_pushes', 'It pushes: make another source that is polled.');
+      if (audience !== undefined) await changeAudience(tx, id, audience);
+      if (poll) await changePoll(tx, id, this.sealed(id, poll));
+      return readSource(tx, id);
+    });
+    if (!row) throw sourceUnknown();
+    return this.viewOf(row);
+  }
+
   @Delete(':id')
   @HttpCode(204)
   async delete(@Param('id') id: string): Promise<void> {
     if (id.includes('\0') || !(await this.database.transaction((tx) => deleteSource(tx, id)))) {
-      throw new Problem(404, 'source_unknown', 'There is no source of that id.');
+      throw sourceUnknown();
     }
   }
 
@@ -126,13 +200,10 @@ export class SourcesController {
   ): Promise<z.infer<typeof pushRefusal> | undefined> {
     try {
       const source = await this.authenticate(id, authorization);
-      const set = await this.check(source, contentType, body);
-      this.metrics.receivedSet(await this.take(source, set));
+      await this.intake.take(source, setOf(contentType, body));
       return undefined;
     } catch (error) {
       if (error instanceof SetRefused) {
-        this.metrics.receivedSet(error.err);
-        this.logger.warn({ source_id: id, err_code: error.err, why: error.message }, 'SET refused');
         const status = error.err === 'authentication_failed' ? 401 : 400;
         void reply.status(status).header('content-language', 'en');
         return { err: error.err, description: error.message };
@@ -151,78 +222,71 @@ export class SourcesController {
     const token = bearerToken(authorization) ?? '';
     const source = id.includes('\0') ? undefined : await this.database.read((tx) => readSource(tx, id));
     const given = Buffer.from(sha256(token), 'hex');
-    if (!source || !timingSafeEqual(given, Buffer.from(source.sha256, 'hex'))) {
+    if (!source || source.poll || !timingSafeEqual(given, Buffer.from(source.sha256, 'hex'))) {
+      this.metrics.receivedSet('authentication_failed');
+      this.logger.warn({ source_id: id, err_code: 'authentication_failed' }, 'SET refused');
       throw new SetRefused('authentication_failed', 'Send the push_token of this source as a bearer token.');
     }
     return source;
   }
 
-  /** Signature, type, issuer and audience first; then what SSF 1.0 (section 4) and RFC 8417 ask of a SET. */
-  private async check(source: SourceRow, contentType: string | undefined, body: unknown): Promise<CheckedSet> {
-    if (!/^application\/secevent\+jwt\b/i.test(contentType ?? '') || typeof body !== 'string') {
-      throw new SetRefused('invalid_request', 'Send a SET as application/secevent+jwt.');
-    }
-    return readSetClaims(await this.verify(source, body.trim()), new Date());
-  }
-
-  private async verify(source: SourceRow, set: string): Promise<Record<string, unknown>> {
-    const options = { issuer: source.issuer, audience: source.audience, typ: 'secevent+jwt', algorithms: ALGORITHMS };
-    const verifyWith = async (again: boolean): Promise<Record<string, unknown>> =>
-      (await jwtVerify(set, await this.keys.of(source, again), options)).payload;
-    try {
-      return await verifyWith(false).catch((error: unknown) => {
-        if (error instanceof errors.JWKSNoMatchingKey) return verifyWith(true);
-        throw error;
-      });
-    } catch (error) {
-      throw error instanceof errors.JOSEError ? refusalOf(error) : error;
-    }
-  }
-
-  /** Answers the outcome, for metrics. */
-  private async take(source: SourceRow, set: CheckedSet): Promise<'taken' | 'no_effect'> {
-    const provider = this.providers.get(source.provider_id);
-    const issuers = [...(provider?.issuers ?? []), ...source.subject_issuers];
-    const meaning = meaningOf(set, { sourceId: source.id, providerId: source.provider_id, issuers });
-    const line = { source_id: source.id, jti: set.jti };
-    if ('nothing' in meaning) {
-      this.logger.info({ ...line, no_effect: meaning.nothing }, 'SET received');
-      return 'no_effect';
-    }
-    const bytes = Buffer.from(JSON.stringify(meaning.event));
-    const envelope = readWorkOSEnvelope(bytes);
-    const about = { id: source.provider_id, mode: provider?.mode ?? 'enforced' } as const;
-    await this.publisher.publish(TOPICS.workosEvents, {
-      key: envelope.key,
-      value: encodeWorkOSRecord(bytes, envelope, about, new Date(), 'signal'),
-      headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE },
-    });
-    this.logger.info({ ...line, event_id: meaning.event.id }, 'SET received');
-    return 'taken';
+  private sealed(id: string, poll: PollBody): PollSettings {
+    const isToken = 'token_url' in poll;
+    const secret = isToken ? poll.client_secret : poll.authorization_header;
+    return {
+      endpoint_url: poll.endpoint_url,
+      token_url: isToken ? poll.token_url : null,
+      client_id: isToken ? poll.client_id : null,
+      scope: (isToken ? poll.scope : undefined) ?? null,
+      secret: seal(secret, sourceSecretOwner(id), this.config.encryptionKeys),
+    };
   }
 
   private pushUrl(id: string): string {
     return `${this.config.issuer}/v1/sources/${id}/events`;
   }
 
-  private viewOf({ sha256: _, created_at, ...source }: SourceRow): z.infer<typeof sourceView> {
-    return { ...source, push_url: this.pushUrl(source.id), created_at: created_at.toISOString() };
+  private viewOf(row: SourceRow): z.infer<typeof sourceView> {
+    const { id, name, issuer, audience, jwks_uri, provider_id, subject_issuers, created_by } = row;
+    const { poll, last_refusal, stream_status, stream_reason } = row;
+    const time = (at: Date | string | null): string | null => (at === null ? null : new Date(at).toISOString());
+    return {
+      id,
+      name,
+      issuer,
+      audience,
+      jwks_uri,
+      provider_id,
+      subject_issuers,
+      push_url: poll ? null : this.pushUrl(id),
+      poll: poll && {
+        endpoint_url: poll.endpoint_url,
+        token_url: poll.token_url,
+        client_id: poll.client_id,
+        scope: poll.scope,
+        polled_at: time(poll.polled_at),
+        failures: poll.failures,
+        last_error: poll.last_error,
+      },
+      refused: Number(row.refused),
+      last_refusal,
+      refused_at: time(row.refused_at),
+      verified_at: time(row.verified_at),
+      stream_status,
+      stream_reason,
+      created_at: row.created_at.toISOString(),
+      created_by,
+    };
   }
 }
 
 const RETRY = { headers: { 'retry-after': '1' } };
 
-/** Of jose's errors, the word of RFC 8935. */
-function refusalOf(error: errors.JOSEError): SetRefused {
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === 'iss') return new SetRefused('invalid_issuer', 'iss is not that of this source.');
-    if (error.claim === 'aud') return new SetRefused('invalid_audience', 'aud is not that of this source.');
-    return new SetRefused('invalid_request', `${error.claim} is not as it should be.`);
+const sourceUnknown = (): Problem => new Problem(404, 'source_unknown', 'There is no source of that id.');
+
+function setOf(contentType: string | undefined, body: unknown): string {
+  if (!/^application\/secevent\+jwt\b/i.test(contentType ?? '') || typeof body !== 'string') {
+    throw new SetRefused('invalid_request', 'Send a SET as application/secevent+jwt.');
   }
-  const isAboutKeys =
-    error instanceof errors.JWSSignatureVerificationFailed ||
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWKSMultipleMatchingKeys;
-  if (isAboutKeys) return new SetRefused('invalid_key', 'No key of the issuer has signed this.');
-  return new SetRefused('invalid_request', 'This is no SET that is signed with an allowed algorithm.');
+  return body.trim();
 }

@@ -1,4 +1,17 @@
+import type pg from 'pg';
 import { rowsOf, type Tx } from '#platform/sql.js';
+import type { StreamStatus, StreamWord } from './domain/received.js';
+
+/** How a source is asked for SETs; null of a source: it pushes. */
+export interface PollSettings {
+  endpoint_url: string;
+  /** Null: `secret` is an Authorization header; else that of this client (RFC 6749, section 4.4). */
+  token_url: string | null;
+  client_id: string | null;
+  scope: string | null;
+  /** Sealed. */
+  secret: string;
+}
 
 export interface SourceRow {
   id: string;
@@ -11,29 +24,128 @@ export interface SourceRow {
   sha256: string;
   created_at: Date;
   created_by: string;
+  refused: string;
+  last_refusal: string | null;
+  refused_at: Date | null;
+  verified_at: Date | null;
+  stream_status: StreamStatus | null;
+  stream_reason: string | null;
+  poll: (PollSettings & PollStanding) | null;
 }
 
+/** Times as PostgreSQL writes them in JSON. */
+export interface PollStanding {
+  changed_at: string;
+  polled_at: string | null;
+  failures: number;
+  last_error: string | null;
+}
+
+export type PolledSource = SourceRow & { poll: PollSettings & PollStanding };
+
+export type NewSource = Pick<
+  SourceRow,
+  'id' | 'name' | 'issuer' | 'audience' | 'jwks_uri' | 'provider_id' | 'subject_issuers' | 'sha256' | 'created_by'
+> & { poll: PollSettings | null };
+
+/** Bound into what is sealed for a source that is polled. */
+export const sourceSecretOwner = (sourceId: string): string => `signals/source/${sourceId}`;
+
+const SOURCES =
+  'select sources.*, to_jsonb(p) as poll from sources left join polled_sources p on p.source_id = sources.id';
+
 /** Undefined: another one has this name. */
-export async function insertSource(tx: Tx, source: Omit<SourceRow, 'created_at'>): Promise<SourceRow | undefined> {
-  const { id, name, issuer, audience, jwks_uri, provider_id, subject_issuers, sha256, created_by } = source;
-  const [row] = await rowsOf<SourceRow>(
+export async function insertSource(tx: Tx, source: NewSource): Promise<SourceRow | undefined> {
+  const { id, name, issuer, audience, jwks_uri, provider_id, subject_issuers, sha256, created_by, poll } = source;
+  const inserted = await rowsOf(
     tx,
     `insert into sources (id, name, issuer, audience, jwks_uri, provider_id, subject_issuers, sha256, created_by)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (name) do nothing returning *`,
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (name) do nothing returning id`,
     [id, name, issuer, audience, jwks_uri, provider_id, subject_issuers, sha256, created_by],
   );
-  return row;
+  if (inserted.length === 0) return undefined;
+  if (poll) {
+    await tx.query(
+      `insert into polled_sources (source_id, endpoint_url, token_url, client_id, scope, secret)
+       values ($1, $2, $3, $4, $5, $6)`,
+      [id, poll.endpoint_url, poll.token_url, poll.client_id, poll.scope, poll.secret],
+    );
+  }
+  return readSource(tx, id);
+}
+
+/** Whoever polls begins anew with it. */
+export async function changePoll(tx: Tx, id: string, poll: PollSettings): Promise<void> {
+  await tx.query(
+    `update polled_sources set endpoint_url = $2, token_url = $3, client_id = $4, scope = $5, secret = $6,
+       changed_at = clock_timestamp(), failures = 0, last_error = null where source_id = $1`,
+    [id, poll.endpoint_url, poll.token_url, poll.client_id, poll.scope, poll.secret],
+  );
+}
+
+export async function changeAudience(tx: Tx, id: string, audience: string): Promise<void> {
+  await tx.query('update sources set audience = $2 where id = $1', [id, audience]);
+  await tx.query('update polled_sources set changed_at = clock_timestamp() where source_id = $1', [id]);
 }
 
 export const readSources = (tx: Tx): Promise<SourceRow[]> =>
-  rowsOf<SourceRow>(tx, 'select * from sources order by created_at, id');
+  rowsOf<SourceRow>(tx, `${SOURCES} order by sources.created_at, sources.id`);
 
 export async function readSource(tx: Tx, id: string): Promise<SourceRow | undefined> {
-  const [row] = await rowsOf<SourceRow>(tx, 'select * from sources where id = $1', [id]);
+  const [row] = await rowsOf<SourceRow>(tx, `${SOURCES} where sources.id = $1`, [id]);
   return row;
+}
+
+export async function readPolledSources(connection: pg.Client): Promise<PolledSource[]> {
+  return (await connection.query<PolledSource>(`${SOURCES} where p.source_id is not null order by sources.id`)).rows;
 }
 
 /** Answers whether there was one. */
 export async function deleteSource(tx: Tx, id: string): Promise<boolean> {
   return (await rowsOf(tx, 'delete from sources where id = $1 returning id', [id])).length > 0;
 }
+
+/** Everything that it said was taken or refused. */
+export async function pollWorked(tx: Tx, id: string): Promise<void> {
+  await tx.query(
+    'update polled_sources set polled_at = clock_timestamp(), failures = 0, last_error = null where source_id = $1',
+    [id],
+  );
+}
+
+export async function pollFailed(tx: Tx, id: string, error: string): Promise<void> {
+  await tx.query('update polled_sources set failures = failures + 1, last_error = $2 where source_id = $1', [
+    id,
+    error,
+  ]);
+}
+
+/** @param refusal the last one, in words */
+export async function setsRefused(tx: Tx, id: string, count: number, refusal: string): Promise<void> {
+  await tx.query(
+    'update sources set refused = refused + $2, last_refusal = $3, refused_at = clock_timestamp() where id = $1',
+    [id, count, refusal],
+  );
+}
+
+/** What a source says of its stream; of two words on its status the later one counts, in whichever order they come. */
+export async function noteStream(tx: Tx, id: string, word: StreamWord): Promise<void> {
+  if (word.kind === 'verification') {
+    await tx.query('update sources set verified_at = clock_timestamp() where id = $1', [id]);
+    return;
+  }
+  await tx.query(
+    `update sources set stream_status = $2, stream_reason = $3, stream_said_at = $4
+     where id = $1 and (stream_said_at is null or stream_said_at <= $4)`,
+    [id, word.status, word.reason, new Date(word.at)],
+  );
+}
+
+/** For metrics. */
+export const readPollAges = (tx: Tx): Promise<{ name: string; seconds: number; interrupted: boolean }[]> =>
+  rowsOf(
+    tx,
+    `select name, extract(epoch from clock_timestamp() - coalesce(polled_at, sources.created_at))::float8 as seconds,
+       coalesce(stream_status, 'enabled') <> 'enabled' as interrupted
+     from sources join polled_sources on source_id = id`,
+  );

@@ -50,6 +50,8 @@ export interface FetchedAnswer {
   status: number;
   /** Lower case, without parameters; empty where there is none. */
   contentType: string;
+  /** `Retry-After`, as it was sent. */
+  retryAfter?: string | undefined;
   body: Buffer;
 }
 
@@ -169,7 +171,7 @@ function ask(
         response.on('error', reject);
         response.on('end', () => {
           const contentType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-          resolve({ status: statusCode, contentType, body: Buffer.concat(chunks) });
+          resolve({ status: statusCode, contentType, retryAfter: headers['retry-after'], body: Buffer.concat(chunks) });
         });
       },
     );

@@ -3,7 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Completed, completionFor, SHELLS } from './completion.js';
 import { type CanaryFacts, diagnose, type Finding } from './diagnose.js';
-import { canaryOf, examine, streamsOf } from './doctor.js';
+import { canaryOf, examine, sourcesOf, streamsOf } from './doctor.js';
 import { ask, Ended, expectGood, get, type Installation, isOptional, SERVICES } from './installation.js';
 import { type Options, type OptionName } from './options.js';
 import { sayVerdict, verifyReceipt } from './verify-receipt.js';
@@ -37,7 +37,11 @@ const canaryLine = ({ status, last }: CanaryFacts): string => {
 /** Is everything ready, when was a revocation last tried out, and is anybody still to be told? */
 const status: Run = async (installation, _, options) => {
   const looked = SERVICES.filter((service) => installation.urls[service] !== undefined || !isOptional(service));
-  const [canary, streams] = await Promise.all([canaryOf(installation), streamsOf(installation)]);
+  const [canary, streams, sources] = await Promise.all([
+    canaryOf(installation),
+    streamsOf(installation),
+    sourcesOf(installation),
+  ]);
   const services = await Promise.all(
     looked.map(async (service) => {
       try {
@@ -58,10 +62,14 @@ const status: Run = async (installation, _, options) => {
     streams: streams.length,
     pending: streams.reduce((sum, { pending }) => sum + pending, 0),
     refused: streams.reduce((sum, { refused }) => sum + refused, 0),
+    sources: sources?.length ?? 0,
+    sources_failing: sources?.filter(({ poll }) => poll !== null && poll.failures > 0).length ?? 0,
   };
   if (canary) lines.push(`canary     ${canaryLine(canary)}`);
-  if (told)
+  if (told) {
     lines.push(`signals    ${told.streams} stream(s), ${told.pending} wait to be told, ${told.refused} refused`);
+    if (told.sources > 0) lines.push(`sources    ${told.sources}, ${told.sources_failing} cannot be polled`);
+  }
   print(options, { ready, services, canary: canary ?? null, signals: told ?? null }, lines);
   return ready ? 0 : 1;
 };

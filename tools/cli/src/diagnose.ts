@@ -11,6 +11,7 @@ export interface Facts {
   /** Undefined also where there is none. */
   canary: CanaryFacts | undefined;
   streams: StreamFacts[] | undefined;
+  sources: SourceFacts[] | undefined;
 }
 
 /** `GET /v1/canary` of grants. */
@@ -29,6 +30,18 @@ export interface StreamFacts {
   last_error: string | null;
   pending: number;
   refused: number;
+}
+
+/** Of `GET /v1/sources` of signals. */
+export interface SourceFacts {
+  id: string;
+  name: string;
+  /** Null: it pushes. */
+  poll: { polled_at: string | null; failures: number; last_error: string | null } | null;
+  last_refusal: string | null;
+  refused_at: string | null;
+  stream_status: string | null;
+  stream_reason: string | null;
 }
 
 export interface ServiceFacts {
@@ -110,6 +123,7 @@ export function diagnose(facts: Facts): Finding[] {
     ...aboutQueues(facts),
     ...aboutCanary(facts),
     ...(facts.streams ?? []).flatMap(aboutStream),
+    ...(facts.sources ?? []).flatMap((source) => aboutSource(source, facts.now)),
   ];
 }
 
@@ -301,6 +315,28 @@ function aboutStream({
   }
   if (refused > 0) {
     found.push(problem(about, `refused ${refused}: GET /v1/deliveries?state=refused of signals says what and why.`));
+  }
+  return found;
+}
+
+/** For so long it is worth a word that a SET was refused. */
+const REFUSED_LATELY_MS = 7 * 86_400_000;
+
+function aboutSource(source: SourceFacts, now: number): Finding[] {
+  const { poll, stream_status, stream_reason, refused_at } = source;
+  const about = `source ${source.name} (${source.id})`;
+  const found: Finding[] = [];
+  if (poll && poll.failures > 0) {
+    const since = poll.polled_at === null ? 'it has never answered' : `it answered last at ${poll.polled_at}`;
+    const why = poll.last_error ?? 'it is not said why';
+    found.push(problem(about, `cannot be polled, ${poll.failures} tries have failed: ${why}; ${since}.`));
+  }
+  if (stream_status !== null && stream_status !== 'enabled') {
+    const why = stream_reason === null ? '' : ` (${stream_reason})`;
+    found.push(warning(about, `says that its stream is ${stream_status}${why}: it tells of nobody.`));
+  }
+  if (refused_at !== null && now - Date.parse(refused_at) < REFUSED_LATELY_MS) {
+    found.push(warning(about, `a SET of it was refused at ${refused_at}, and is lost: ${source.last_refusal}`));
   }
   return found;
 }

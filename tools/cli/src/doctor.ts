@@ -1,4 +1,4 @@
-import type { CanaryFacts, Facts, ProviderFacts, ServiceFacts, StreamFacts } from './diagnose.js';
+import type { CanaryFacts, Facts, ProviderFacts, ServiceFacts, SourceFacts, StreamFacts } from './diagnose.js';
 import { ask, Ended, type Installation, SERVICES, type ServiceName } from './installation.js';
 
 const TIMEOUT_MS = 10_000;
@@ -19,6 +19,7 @@ export async function examine(installation: Installation): Promise<Facts> {
     guardTrips: await count(installation, '/v1/guard-trips?status=paused'),
     canary: await canaryOf(installation),
     streams: await streamsOf(installation),
+    sources: await sourcesOf(installation),
   };
 }
 
@@ -57,6 +58,12 @@ export async function canaryOf(installation: Installation): Promise<CanaryFacts 
 export async function streamsOf(installation: Installation): Promise<StreamFacts[] | undefined> {
   const answer = installation.urls.signals && (await attempt(installation, 'signals', '/v1/streams'));
   return answer && answer.status === 200 ? (answer.body.data as StreamFacts[]) : undefined;
+}
+
+/** Undefined: it could not be asked, or may not be. */
+export async function sourcesOf(installation: Installation): Promise<SourceFacts[] | undefined> {
+  const answer = installation.urls.signals && (await attempt(installation, 'signals', '/v1/sources'));
+  return answer && answer.status === 200 ? (answer.body.data as SourceFacts[]) : undefined;
 }
 
 const CERTIFICATE = /^rescind_certificate_end_timestamp_seconds\{[^}]*certificate="([^"]+)"[^}]*\} (\S+)$/gm;

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { diagnose, type Facts, type ProviderFacts, type StreamFacts } from '../src/diagnose.js';
+import { diagnose, type Facts, type ProviderFacts, type SourceFacts, type StreamFacts } from '../src/diagnose.js';
 import { installationFrom } from '../src/installation.js';
 import { HELP, rescind } from '../src/main.js';
 
@@ -143,6 +143,17 @@ describe('doctor', () => {
     refused: 0,
     ...over,
   });
+  const source = (over: Partial<SourceFacts> = {}): SourceFacts => ({
+    id: 'source_1',
+    name: 'okta',
+    poll: { polled_at: '2026-11-24T09:59:00.000Z', failures: 0, last_error: null },
+    last_refusal: 'invalid_key: No key of the issuer has signed this.',
+    refused_at: '2026-11-01T09:59:00.000Z',
+    stream_status: null,
+    stream_reason: null,
+    ...over,
+  });
+  const sources = (over: Partial<SourceFacts>) => facts({ sources: [source(over)] });
   const streams = (over: Partial<StreamFacts>) => facts({ streams: [stream(over)] });
   const facts = (over: Partial<Facts> = {}): Facts => ({
     now: NOW,
@@ -153,6 +164,7 @@ describe('doctor', () => {
     guardTrips: 0,
     canary: { status: 'refused', last: { at: '2026-11-24T09:59:00.000Z', refused_ms: 40, problem: null } },
     streams: [stream()],
+    sources: [source()],
     ...over,
   });
   const failing = {
@@ -243,6 +255,19 @@ describe('doctor', () => {
       'warning',
       /disabled \(by hand\)/,
     ],
+    [
+      'a source that cannot be polled',
+      sources({ poll: { polled_at: null, failures: 2, last_error: 'it answered 401' } }),
+      'problem',
+      /2 tries have failed: it answered 401; it has never answered/,
+    ],
+    [
+      'a source that says nothing',
+      sources({ stream_status: 'paused', stream_reason: 'Licence' }),
+      'warning',
+      /paused \(Licence\)/,
+    ],
+    ['what was refused lately', sources({ refused_at: '2026-11-23T09:59:00.000Z' }), 'warning', /lost: invalid_key/],
   ])('finds %s', (_, given, level, says) => {
     expect(diagnose(given).filter((finding) => finding.level !== 'ok')).toEqual([
       expect.objectContaining({ level, says: expect.stringMatching(says) }),

@@ -132,6 +132,8 @@ const OF_THE_WHOLE = [
   'rescind_outbox_rows',
   'rescind_signals_backlog_seconds',
   'rescind_signals_refused',
+  'rescind_signals_poll_age_seconds',
+  'rescind_signals_source_interrupted',
 ];
 
 /** What in PromQL adds up what each replica tells of the whole, so that it grows with the number of replicas. */

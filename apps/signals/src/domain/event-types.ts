@@ -5,6 +5,8 @@ export const RISC_ACCOUNT_DISABLED = 'https://schemas.openid.net/secevent/risc/e
 export const RISC_ACCOUNT_ENABLED = 'https://schemas.openid.net/secevent/risc/event-type/account-enabled';
 export const RISC_ACCOUNT_PURGED = 'https://schemas.openid.net/secevent/risc/event-type/account-purged';
 export const SSF_VERIFICATION = 'https://schemas.openid.net/secevent/ssf/event-type/verification';
+/** Never sent: nobody but the receiver changes the status of a stream of ours. Others say so. */
+export const SSF_STREAM_UPDATED = 'https://schemas.openid.net/secevent/ssf/event-type/stream-updated';
 
 /** `events_supported` of every stream. Verification needs no asking. */
 export const SUPPORTED_EVENTS: readonly string[] = [

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Moment } from '#contracts/moment.js';
 import type { ReceivedSignal } from '#contracts/workos-event.js';
-import { CAEP_SESSION_REVOKED, RISC_ACCOUNT_DISABLED, RISC_ACCOUNT_PURGED } from './event-types.js';
+import {
+  CAEP_SESSION_REVOKED,
+  RISC_ACCOUNT_DISABLED,
+  RISC_ACCOUNT_PURGED,
+  SSF_STREAM_UPDATED,
+  SSF_VERIFICATION,
+} from './event-types.js';
 import { scopeOfSubject } from './subject.js';
 
 /** Of a source: as whom it may speak of whom. */
@@ -74,6 +80,31 @@ export function meaningOf(set: CheckedSet, { sourceId, providerId, issuers }: Sp
       },
       created_at: new Date(momentOf(set, event)).toISOString(),
     },
+  };
+}
+
+/** What a SET says of the stream that it came over (SSF 1.0, sections 8.1.4 and 8.1.5). */
+export type StreamWord =
+  { kind: 'verification' } | { kind: 'status'; status: StreamStatus; reason: string | null; at: Moment };
+
+const STREAM_STATUSES = ['enabled', 'paused', 'disabled'] as const;
+export type StreamStatus = (typeof STREAM_STATUSES)[number];
+const MOST_REASON = 500;
+
+/** Undefined: nothing, or nothing that can be understood. */
+export function wordOnStream(set: CheckedSet): StreamWord | undefined {
+  const [[type, given] = ['', {}]] = Object.entries(set.events);
+  if (type === SSF_VERIFICATION) return { kind: 'verification' };
+  if (type !== SSF_STREAM_UPDATED) return undefined;
+  const event = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>;
+  const status = STREAM_STATUSES.find((known) => known === event['status']);
+  if (status === undefined) return undefined;
+  const reason = event['reason'];
+  return {
+    kind: 'status',
+    status,
+    reason: typeof reason === 'string' ? reason.replaceAll('\0', '').toWellFormed().slice(0, MOST_REASON) : null,
+    at: momentOf(set, event),
   };
 }
 
