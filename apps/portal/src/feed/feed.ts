@@ -10,6 +10,9 @@ const FEED_TOPICS: Topic[] = [TOPICS.workosEvents, TOPICS.revocations, TOPICS.id
 const HISTORY_RECORDS = 200;
 /** That are kept in memory; of records as well, while nobody watches. */
 const KEPT_ENTRIES = 2_000;
+/** While nobody watches, so long nothing is fetched after a few records: a fetch costs here and in Kafka whatever it brings. */
+const REST_MS = 100;
+const FEW_RECORDS = 100;
 
 /** One thing that happened, at its place in Kafka. */
 export interface PlacedEntry extends FeedEntry {
@@ -35,6 +38,7 @@ export class Feed {
   private readonly told = new Map<string, bigint>();
   private readonly listeners = new Set<Listener>();
   private readonly endings = new Set<() => void>();
+  private endRest: () => void = () => undefined;
 
   constructor(
     private readonly client: KafkaClient,
@@ -56,6 +60,7 @@ export class Feed {
   /** Everything of before that is behind `lastId`, then what comes. Returns what ends it. */
   follow(lastId: string | undefined, listener: Listener, onEnd: () => void): () => void {
     const seen = readId(lastId);
+    this.endRest();
     this.readUp();
     for (const entry of this.kept) if (entry.offset > (seen.get(entry.place) ?? -1n)) listener(entry);
     this.listeners.add(listener);
@@ -90,13 +95,25 @@ export class Feed {
     return (from > 0n ? from : 0n).toString();
   }
 
-  private takeAll(records: readonly ConsumedRecord[]): void {
+  private async takeAll(records: readonly ConsumedRecord[]): Promise<void> {
     for (const record of records) {
       // Of its own: what was fetched is one piece of memory with others.
       this.unread.push({ ...record, value: record.value && Buffer.from(record.value) });
     }
-    if (this.listeners.size > 0) this.readUp();
-    else if (this.unread.length > 2 * KEPT_ENTRIES) this.unread = this.unread.slice(-KEPT_ENTRIES);
+    if (this.listeners.size > 0) return this.readUp();
+    if (this.unread.length > 2 * KEPT_ENTRIES) this.unread = this.unread.slice(-KEPT_ENTRIES);
+    if (records.length < FEW_RECORDS) await this.rest();
+  }
+
+  /** Ends at once where somebody comes to watch. */
+  private rest(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, REST_MS);
+      this.endRest = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   private readUp(): void {
