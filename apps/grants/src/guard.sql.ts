@@ -8,57 +8,57 @@ export async function lockGuardOf(tx: Tx, providerId: string): Promise<void> {
   await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`rescind/guard/${providerId}`]);
 }
 
+/** Keeps who was shut out. */
+export async function insertGuardClosings(tx: Tx, people: readonly ShutOut[]): Promise<void> {
+  if (people.length === 0) return;
+  await tx.query(
+    `insert into guard_closings (provider_id, scope_key, user_id, occurred_at, source_event_id)
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
+     on conflict do nothing`,
+    closingColumns(people, ({ userId }) => userId),
+  );
+}
+
 /**
- * Keeps who was shut out. An organization stands for its members: each of them by name, as the same person may be shut out in
- * another way as well; where they alone are more than `allowed`, it is enough to know how many, and no further than `mostMembers`.
+ * An organization stands for its members: each of them by name, as the same person may be shut out in another way as well; where
+ * they alone are more than `allowed`, it is enough to know how many, and no further than `mostMembers`.
  */
-export async function insertGuardClosings(
+export async function insertOrganizationClosings(
   tx: Tx,
-  closings: readonly ShutOut[],
+  organizations: readonly ShutOut[],
   { allowed, mostMembers }: { allowed: number; mostMembers: number },
 ): Promise<void> {
-  const people = closings.filter(({ userId }) => userId !== undefined);
-  const organizations = closings.filter(({ userId }) => userId === undefined);
-  const ids = (group: readonly ShutOut[], whom: (closing: ShutOut) => unknown): unknown[] =>
-    columns(
-      group,
-      ({ providerId }) => providerId,
-      ({ scopeKey }) => scopeKey,
-      whom,
-      ({ occurredAt }) => occurredAt,
-      ({ sourceEventId }) => sourceEventId,
-    );
-  if (people.length > 0) {
-    await tx.query(
-      `insert into guard_closings (provider_id, scope_key, user_id, occurred_at, source_event_id)
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
-       on conflict do nothing`,
-      ids(people, ({ userId }) => userId),
-    );
-  }
-  if (organizations.length > 0) {
-    await tx.query(
-      `with closed as (
-         select c.*, members.ids from unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
-           as c (provider_id, scope_key, organization_id, occurred_at, source_event_id)
-         cross join lateral (select array(
-           select user_id from memberships m
-           where m.organization_id = c.organization_id and m.provider_id = c.provider_id
-             and m.status not in ('deleted', 'inactive')
-           limit $6
-         ) as ids) members
-       )
-       insert into guard_closings (provider_id, scope_key, user_id, occurred_at, source_event_id, people)
-       select provider_id, scope_key, '', occurred_at, source_event_id, cardinality(ids)
-       from closed where cardinality(ids) > $7
-       union all
-       select provider_id, scope_key, unnest(ids), occurred_at, source_event_id, 1
-       from closed where cardinality(ids) <= $7
-       on conflict do nothing`,
-      [...ids(organizations, ({ organizationId }) => organizationId), mostMembers, allowed],
-    );
-  }
+  await tx.query(
+    `with closed as (
+       select c.*, members.ids from unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
+         as c (provider_id, scope_key, organization_id, occurred_at, source_event_id)
+       cross join lateral (select array(
+         select user_id from memberships m
+         where m.organization_id = c.organization_id and m.provider_id = c.provider_id
+           and m.status not in ('deleted', 'inactive')
+         limit $6
+       ) as ids) members
+     )
+     insert into guard_closings (provider_id, scope_key, user_id, occurred_at, source_event_id, people)
+     select provider_id, scope_key, '', occurred_at, source_event_id, cardinality(ids)
+     from closed where cardinality(ids) > $7
+     union all
+     select provider_id, scope_key, unnest(ids), occurred_at, source_event_id, 1
+     from closed where cardinality(ids) <= $7
+     on conflict do nothing`,
+    [...closingColumns(organizations, ({ organizationId }) => organizationId), mostMembers, allowed],
+  );
 }
+
+const closingColumns = (closings: readonly ShutOut[], whom: (closing: ShutOut) => unknown): unknown[] =>
+  columns(
+    closings,
+    ({ providerId }) => providerId,
+    ({ scopeKey }) => scopeKey,
+    whom,
+    ({ occurredAt }) => occurredAt,
+    ({ sourceEventId }) => sourceEventId,
+  );
 
 /** Those within some stretches of time that no trip holds but, perhaps, the given one; in the order of their times. */
 export async function readGuardClosings(

@@ -14,6 +14,7 @@ import {
   assignToTrip,
   countKnownUsers,
   insertGuardClosings,
+  insertOrganizationClosings,
   insertTrip,
   lockGuardOf,
   readGuardClosings,
@@ -67,11 +68,22 @@ async function holdBurst(
     closings.map(({ occurredAt }) => occurredAt),
     guard.windowMs,
   );
-  const knownUsers = await countKnownUsers(tx, providerId, near[0]!.from, knownThatMatter(guard));
-  const allowed = allowedUsers(guard, knownUsers);
-  await insertGuardClosings(tx, closings, { allowed, mostMembers: guard.maxUsers + 1 });
+  const known = (people?: number): Promise<number> =>
+    countKnownUsers(tx, providerId, near[0]!.from, knownThatMatter(guard, people));
+  const isOfUser = ({ userId }: ShutOut): boolean => userId !== undefined;
+  await insertGuardClosings(tx, closings.filter(isOfUser));
+  const organizations = closings.filter((closing) => !isOfUser(closing));
+  let knownUsers: number | undefined;
+  if (organizations.length > 0) {
+    knownUsers = await known();
+    const allowed = allowedUsers(guard, knownUsers);
+    await insertOrganizationClosings(tx, organizations, { allowed, mostMembers: guard.maxUsers + 1 });
+  }
   const paused = await readPausedTrip(tx, providerId);
   const counted = await readGuardClosings(tx, providerId, near, paused);
+  // To count a hundred thousand takes longer than all the rest, and a few who leave do not need it.
+  knownUsers ??= await known(counted.reduce((sum, { people }) => sum + people, 0));
+  const allowed = allowedUsers(guard, knownUsers);
   const found = bursts(counted, guard.windowMs, allowed);
   if (found.length === 0) return;
   let tripId = paused;

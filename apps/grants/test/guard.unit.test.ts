@@ -28,6 +28,27 @@ test.each([
   expect(allowedUsers(INSTALLATION, Math.min(known, knownThatMatter(INSTALLATION)))).toBe(allowed);
 });
 
+test('known users are counted as far as they decide whether too many have left', () => {
+  const guards = fc.record({
+    maxUsers: fc.integer({ min: 1, max: 5_000 }),
+    maxShare: fc.double({ min: 0.001, max: 1, noNaN: true }),
+    windowMs: fc.constant(1),
+  });
+  fc.assert(
+    fc.property(guards, fc.nat(10_000), fc.nat(6_000), (guard, known, left) => {
+      const counted = Math.min(known, knownThatMatter(guard, left));
+      const trips = (users: number) => left > allowedUsers(guard, users);
+      expect(trips(counted)).toBe(trips(known));
+      if (trips(known)) expect(allowedUsers(guard, counted)).toBe(allowedUsers(guard, known));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('where few have left, few are counted', () => {
+  expect(knownThatMatter({ maxUsers: 100_000, maxShare: 0.25, windowMs: 1 }, 100)).toBe(404);
+});
+
 const at = (userId: string, occurredAt: number) => ({ userId, occurredAt, people: 1 });
 const members = (people: number, occurredAt: number) => ({ userId: undefined, occurredAt, people });
 

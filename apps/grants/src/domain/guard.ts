@@ -31,9 +31,12 @@ export function allowedUsers({ maxUsers, maxShare }: Guard, known: number): numb
   return known < SHARE_FROM_USERS ? maxUsers : Math.min(maxUsers, Math.floor(known * maxShare));
 }
 
-/** From so many known users on, the share allows more than `maxUsers` and decides nothing. */
-export const knownThatMatter = ({ maxUsers, maxShare }: Guard): number =>
-  Math.min(1e9, Math.max(SHARE_FROM_USERS, Math.ceil((maxUsers + 1) / maxShare)));
+/**
+ * From so many known users on, the share allows more than `maxUsers`, or more than `people`, and decides nothing.
+ * @param people who may have been shut out within one window, at most
+ */
+export const knownThatMatter = ({ maxUsers, maxShare }: Guard, people = Infinity): number =>
+  Math.min(1e9, Math.max(SHARE_FROM_USERS, Math.ceil((Math.min(maxUsers, people) + 1) / maxShare)));
 
 /** A scope that an event has shut. */
 export interface ShutOut {
