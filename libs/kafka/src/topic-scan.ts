@@ -48,7 +48,6 @@ export async function scanTopic(
   signal.addEventListener('abort', onAbort);
   try {
     const ends = await client.endOffsets(topic);
-    if (signal.aborted) return {};
     await cluster.connect();
     await cluster.addTargetTopic(scan.topic);
     const waiting = Object.entries(ends);
@@ -99,7 +98,7 @@ async function scanPartition(scan: Scan, partition: number, end: bigint): Promis
       response: { decode: async (bytes) => readFetchAnswer(bytes), parse: async (read) => read },
     });
     // The oldest records may be gone: from where on there are any, whoever reads on will ask.
-    if (answer.errorCode !== 0 || signal.aborted) return;
+    if (answer.errorCode !== 0) return;
     const { records, aborted } = answer;
     const read = readRecordBatches(records, next, aborted, onValue);
     answers.giveBack(records);

@@ -1,3 +1,4 @@
+import type { Consumer } from 'kafkajs';
 import { type Topic, TOPICS } from '#contracts/topics.js';
 import type { KafkaClient } from '#kafka/client.js';
 import { FencedProducer } from '#kafka/fenced-producer.js';
@@ -42,6 +43,23 @@ function readerOf(options: Partial<TopicReaderOptions> = {}) {
   });
   closers.push(() => reader.close());
   return { reader, records, values: () => records.map(({ value }) => String(value)) };
+}
+
+/** The consumers that it opens from now on. */
+function openedBy(client: KafkaClient): Consumer[] {
+  const consumers: Consumer[] = [];
+  const open = client.open.bind(client);
+  client.open = (options) => {
+    const kafka = open(options);
+    const create = kafka.consumer.bind(kafka);
+    kafka.consumer = (config) => {
+      const consumer = create(config);
+      consumers.push(consumer);
+      return consumer;
+    };
+    return kafka;
+  };
+  return consumers;
 }
 
 const publish = (values: string[], topic: Topic = TOPIC) =>
@@ -221,8 +239,11 @@ test('joins its group while it is not known yet where to start, and reads nothin
   let tell!: (offset: string) => void;
   const told = new Promise<string>((resolve) => (tell = resolve));
   const { reader, values } = readerOf({ topics: [TOPICS.identityProviders], startAt: () => told });
+  const consumers = openedBy(client);
   const started = reader.start();
   await eventually(() => reader.isConnected());
+  const held = consumers.length;
+  expect(consumers[held - 1]!.paused()).toHaveLength(1);
   // Another reader, which has begun after it, has read all of it by now.
   const other = readerOf({ topics: [TOPICS.identityProviders] });
   await other.reader.start();
@@ -231,6 +252,8 @@ test('joins its group while it is not known yet where to start, and reads nothin
   expect(values()).toEqual([]);
   tell('7');
   await started;
+  // By itself, and not by another consumer that replaces one from which nothing was heard.
+  expect(consumers[held - 1]!.paused()).toEqual([]);
   await reader.caughtUp;
   expect(values()).toEqual(['held-7', 'held-8', 'held-9']);
 });

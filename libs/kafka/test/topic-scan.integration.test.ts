@@ -111,10 +111,40 @@ test('where the taker throws, the rest of that batch and all after it come from 
 
 test('where Kafka cannot be reached, or it is over already, it ends with nothing read', async () => {
   const away = clientOf(['127.0.0.1:1']);
-  const never = (): never => {
-    throw new Error('nothing can be read there');
-  };
-  expect(await scanTopic(away, TOPIC, never, new AbortController().signal)).toEqual({});
+  let taken = 0;
+  const take = (): void => void (taken += 1);
+  expect(await scanTopic(away, TOPIC, take, new AbortController().signal)).toEqual({});
   await publish(['there']);
-  expect(await scanTopic(client, TOPIC, never, AbortSignal.abort())).toEqual({});
+  expect(await scanTopic(client, TOPIC, take, AbortSignal.abort())).toEqual({});
+  expect(taken).toBe(0);
+});
+
+test('whenever it is stopped it ends, and goes no further', async () => {
+  await publish(numbered(COUNT, 4_000));
+  const stop = new AbortController();
+  let taken = 0;
+  const positions = await scanTopic(
+    client,
+    TOPIC,
+    () => {
+      taken += 1;
+      stop.abort();
+    },
+    stop.signal,
+  );
+  expect(taken).toBeGreaterThan(0);
+  expect(taken).toBeLessThan(COUNT / 2);
+  // What had come by then was read whole.
+  expect(Object.values(positions).reduce((sum, next) => sum + Number(next), 0)).toBe(taken);
+
+  const atTheEnds = new AbortController();
+  const { endOffsets } = client;
+  client.endOffsets = async (topic) => {
+    const ends = await endOffsets.call(client, topic);
+    atTheEnds.abort();
+    return ends;
+  };
+  taken = 0;
+  expect(await scanTopic(client, TOPIC, () => void (taken += 1), atTheEnds.signal)).toEqual({});
+  expect(taken).toBe(0);
 });
