@@ -25,9 +25,9 @@ export interface KafkaBatchServerOptions {
   rebalanceTimeout?: number;
   /**
    * How long, after a batch of several records, more are gathered before the next fetch: each batch costs a transaction and a
-   * commit, whatever it holds. After one that came alone nothing waits, and neither does who is behind. Default 0 ms.
+   * commit, whatever it holds. After one that came alone nothing waits, and neither does who is behind. Default: not at all.
    */
-  gatherMs?: number;
+  gather?: { perRecordMs: number; mostMs: number };
   /** How long `close` waits for the batch in hand. Default 10,000 ms. */
   closeTimeoutMs?: number;
   /**
@@ -239,10 +239,12 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
   }
 
   private async gather({ messages, highWatermark }: Batch, session: Session): Promise<void> {
-    const { gatherMs = 0 } = this.options;
-    if (gatherMs === 0 || messages.length < 2) return;
+    const { gather } = this.options;
+    if (!gather || messages.length < 2) return;
     const isBehind = BigInt(messages.at(-1)!.offset) + 1n < BigInt(highWatermark);
-    if (!isBehind) await pause(gatherMs, AbortSignal.any([session.ended, this.stopping.signal]));
+    if (isBehind) return;
+    const waitMs = Math.min(gather.mostMs, gather.perRecordMs * messages.length);
+    await pause(waitMs, AbortSignal.any([session.ended, this.stopping.signal]));
   }
 
   /** Seeks at once, so that reading goes back also where no new record comes that would make us look. */

@@ -116,7 +116,11 @@ test('after several records more are gathered, and a stop does not wait for it',
   const publishOwn = (value: string) =>
     ownPublisher.publish(TOPICS.workosEvents, { key: 'k', value: Buffer.from(value) });
   await Promise.all(['pair-0', 'pair-1'].map(publishOwn));
-  const { app, received } = await serve(() => undefined, { client: own, gatherMs: hours, closeTimeoutMs: hours });
+  const { app, received } = await serve(() => undefined, {
+    client: own,
+    gather: { perRecordMs: hours, mostMs: hours },
+    closeTimeoutMs: hours,
+  });
   await eventually(() => received().length === 2);
   await publishOwn('later');
   await app.close();
