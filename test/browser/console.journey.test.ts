@@ -317,10 +317,16 @@ inBrowser('the console', () => {
       await go('/health');
       await signals.getByRole('alert').waitFor();
       expect(await page.getByText('No identity provider yet').count()).toBe(0);
+      // The portal is there, and grants is not.
+      await page.route(/\/v1\/identity-providers$/, (route) => route.continue());
+      await signals.getByRole('table').getByText('not known').first().waitFor();
+      expect(await page.getByText('not checked against the Events API').count()).toBe(0);
+      await page.getByRole('region', { name: 'Webhooks that did not come in time' }).getByRole('alert').waitFor();
     } finally {
       await page.unroute(ofGrants);
+      await page.unroute(/\/v1\/identity-providers$/);
     }
-    await signals.getByRole('table', { name: 'Signals' }).waitFor();
+    await signals.getByRole('table').getByText('not known').first().waitFor({ state: 'detached' });
   });
 
   test('what is not there has a page that says so', async () => {

@@ -4,7 +4,7 @@ import { Chart } from '../chart.js';
 import { PROVIDER } from '../columns.js';
 import { Icon, type IconName } from '../icons.js';
 import { useGet, useProviders } from '../queries.js';
-import type { CanaryAnswer, HealthAnswer, Provider, ServiceHealth } from '../types.js';
+import type { CanaryAnswer, Completeness, HealthAnswer, Provider, ServiceHealth } from '../types.js';
 import {
   Answered,
   type Column,
@@ -238,30 +238,30 @@ function Canary() {
 
 function Signals({ providers }: { providers: Provider[] }) {
   const completeness = useGet('GET /api/grants/v1/completeness', {}, { every: 10_000 });
-  const of = (id: string) => completeness.data?.data.find(({ provider_id }) => provider_id === id);
+  const told = (id: string, tell: (certificate: Completeness | undefined) => ReactNode) => (
+    <Known query={completeness}>{({ data }) => tell(data.find(({ provider_id }) => provider_id === id))}</Known>
+  );
   const columns: Column<Provider>[] = [
     { title: 'Provider', cell: ({ id }) => <ProviderName id={id} /> },
     { title: 'Last webhook', cell: (provider) => <LastWebhook provider={provider} />, narrow: true },
     {
       title: 'Complete',
-      cell: ({ id }) => {
-        const known = of(id);
-        if (!known)
-          return (
+      cell: ({ id }) =>
+        told(id, (certificate) =>
+          certificate ? (
+            <Group gap={6}>
+              <Status of={certificate.status} />
+              {certificate.problem && <span>{certificate.problem}</span>}
+            </Group>
+          ) : (
             <Text size="sm" c="dimmed">
               not checked against the Events API
             </Text>
-          );
-        return (
-          <Group gap={6}>
-            <Status of={known.status} />
-            {known.problem && <span>{known.problem}</span>}
-          </Group>
-        );
-      },
+          ),
+        ),
     },
-    { title: 'Up to', cell: ({ id }) => <When at={of(id)?.complete_up_to} />, narrow: true },
-    { title: 'Checked', cell: ({ id }) => <When at={of(id)?.checked_at} />, narrow: true },
+    { title: 'Up to', cell: ({ id }) => told(id, (known) => <When at={known?.complete_up_to} />), narrow: true },
+    { title: 'Checked', cell: ({ id }) => told(id, (known) => <When at={known?.checked_at} />), narrow: true },
   ];
   return <Table label="Signals" rows={providers} columns={columns} keyOf={({ id }) => id} />;
 }
@@ -279,41 +279,45 @@ function LastWebhook({ provider }: { provider: Provider }) {
 
 function Missed() {
   const missed = useGet('GET /api/grants/v1/missed-webhooks', { query: { limit: 20 } }, { every: 30_000 });
-  if (!missed.data || missed.data.data.length === 0) return null;
+  if (missed.isPending || missed.data?.data.length === 0) return null;
   return (
     <Section title="Webhooks that did not come in time">
       <Text size="sm" c="dimmed" mb="xs">
         Found with the Events API, and applied from there.
       </Text>
       <Paper>
-        <Table
-          label="Missed webhooks"
-          rows={missed.data.data}
-          keyOf={({ event_id, provider_id }) => `${provider_id}/${event_id}`}
-          columns={[
-            {
-              title: 'Event',
-              cell: ({ event_id, provider_id }) => <EventLink id={event_id} provider={provider_id} />,
-            },
-            { title: 'Type', cell: ({ type }) => type },
-            PROVIDER,
-            {
-              title: 'Late by',
-              cell: ({ late_by_ms }) => (late_by_ms === null ? '—' : ms(late_by_ms)),
-              narrow: true,
-            },
-            {
-              title: 'Repaired',
-              cell: ({ repaired_at }) => <When at={repaired_at} />,
-              narrow: true,
-            },
-            {
-              title: 'Webhook',
-              cell: ({ webhook_arrived_at }) => <When at={webhook_arrived_at} never="never came" />,
-              narrow: true,
-            },
-          ]}
-        />
+        <Answered query={missed}>
+          {({ data }) => (
+            <Table
+              label="Missed webhooks"
+              rows={data}
+              keyOf={({ event_id, provider_id }) => `${provider_id}/${event_id}`}
+              columns={[
+                {
+                  title: 'Event',
+                  cell: ({ event_id, provider_id }) => <EventLink id={event_id} provider={provider_id} />,
+                },
+                { title: 'Type', cell: ({ type }) => type },
+                PROVIDER,
+                {
+                  title: 'Late by',
+                  cell: ({ late_by_ms }) => (late_by_ms === null ? '—' : ms(late_by_ms)),
+                  narrow: true,
+                },
+                {
+                  title: 'Repaired',
+                  cell: ({ repaired_at }) => <When at={repaired_at} />,
+                  narrow: true,
+                },
+                {
+                  title: 'Webhook',
+                  cell: ({ webhook_arrived_at }) => <When at={webhook_arrived_at} never="never came" />,
+                  narrow: true,
+                },
+              ]}
+            />
+          )}
+        </Answered>
       </Paper>
     </Section>
   );
