@@ -100,7 +100,7 @@ test('sends nothing before it has acquired', async () => {
 test('a broker that hangs leaves nothing open that holds up readers', async () => {
   const producer = producerOf({ deliveryTimeoutMs: 1_000 });
   await producer.acquire();
-  own.broker.pause();
+  await own.broker.pause();
   await expect(producer.sendAll(records('hung'))).rejects.toThrow(BrokerUnavailable);
   own.broker.resume();
   const successor = producerOf();

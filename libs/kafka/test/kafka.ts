@@ -11,7 +11,7 @@ export interface Broker {
   brokers: string[];
   start(): Promise<void>;
   kill(): Promise<void>;
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   stop(): Promise<void>;
 }

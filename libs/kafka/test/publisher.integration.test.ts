@@ -124,7 +124,7 @@ test('while Kafka is away each record is refused; afterwards the publisher recov
 test('a broker that hangs in the middle of a request costs time, not records', async () => {
   const publisher = publisherOf({ deliveryTimeoutMs: 1_000 });
   await stored(publisher, record('key', 'one'));
-  broker.pause();
+  await broker.pause();
   await expect(publisher.publish(TOPICS.workosEvents, record('key', 'two'))).rejects.toThrow(BrokerUnavailable);
   broker.resume();
   await eventually(() => publisher.isHealthy());

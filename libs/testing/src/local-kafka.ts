@@ -175,8 +175,8 @@ export class LocalKafka {
   }
 
   /** SIGSTOP: connections stay, nothing is answered. */
-  pause(broker = 1): void {
-    this.node(broker).process.signal('SIGSTOP');
+  async pause(broker = 1): Promise<void> {
+    await this.node(broker).process.pause();
   }
 
   resume(broker = 1): void {

@@ -107,8 +107,8 @@ export class LocalPostgres {
   }
 
   /** Of the server alone: nobody new gets in; backends that are there go on. */
-  pause(): void {
-    this.process.signal('SIGSTOP');
+  async pause(): Promise<void> {
+    await this.process.pause();
   }
 
   resume(): void {

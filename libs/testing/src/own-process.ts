@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { eventually } from './eventually.js';
 
 export interface OwnProcessOptions {
   cwd?: string;
@@ -74,6 +75,14 @@ export class OwnProcess {
     if (this.running) this.child!.kill(signal);
   }
 
+  /** SIGSTOP, until it is felt: on a busy machine some of its threads go on for a while, and answer. */
+  async pause(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined) return;
+    this.signal('SIGSTOP');
+    await eventually(() => !this.running || hasStopped(pid));
+  }
+
   /** Its own signal to end, and SIGKILL where it has not ended by then. Answers whether it ended in good order. */
   async stop(timeoutMs = 10_000): Promise<boolean> {
     const child = this.child;
@@ -110,4 +119,12 @@ function guardOf(pid: number, signal: NodeJS.Signals): ChildProcess {
   guard.unref();
   (guard.stdin as unknown as { unref?(): void } | null)?.unref?.();
   return guard;
+}
+
+/** All threads of it; where there is no /proc nobody can tell. */
+async function hasStopped(pid: number): Promise<boolean> {
+  const tasks = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = await Promise.all(tasks.map((task) => readFile(`/proc/${pid}/task/${task}/stat`, 'latin1')));
+  // The state comes after the name, which stands in brackets and may hold any.
+  return states.every((stat) => stat.slice(stat.lastIndexOf(')')).startsWith(') T'));
 }
