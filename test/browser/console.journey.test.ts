@@ -278,6 +278,42 @@ inBrowser('the console', () => {
     }
   });
 
+  test('whoever else may end access: added, polled, why not, and removed', async () => {
+    let status = 401;
+    const transmitter = createServer((request, response) => {
+      request.resume().once('end', () => response.writeHead(status).end(JSON.stringify({ sets: {} })));
+    });
+    await new Promise<void>((resolve) => transmitter.listen(0, '127.0.0.1', resolve));
+    const issuer = `http://127.0.0.1:${(transmitter.address() as AddressInfo).port}`;
+    try {
+      await go('/deliveries');
+      await page.getByRole('button', { name: 'Add a source' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByLabel('Name').fill('The directory');
+      await dialog.getByLabel('Issuer').fill(issuer);
+      await dialog.getByText('We poll it').click();
+      await dialog.getByLabel('Audience').fill('https://us.example.com');
+      await dialog.getByLabel('Endpoint').fill(`${issuer}/poll`);
+      await dialog.getByLabel('Authorization').fill('Bearer of-the-stream');
+      expect(await seriousFindings(page)).toEqual([]);
+      await dialog.getByRole('button', { name: 'Add it' }).click();
+      await dialog.getByRole('button', { name: 'Close' }).click();
+      const source = page.getByRole('table', { name: 'Who else may end access' }).getByRole('row').filter({
+        hasText: 'The directory',
+      });
+      await source.getByText(/it does not take our authorization/).waitFor();
+      status = 200;
+      await source.getByText(/ago|now/).waitFor();
+      await source.getByText(/it does not take our authorization/).waitFor({ state: 'detached' });
+      await source.getByRole('button', { name: 'Take nothing more from The directory' }).click();
+      await dialog.getByRole('button', { name: 'Remove' }).click();
+      await page.getByText('Nobody else', { exact: true }).waitFor();
+    } finally {
+      transmitter.closeAllConnections();
+      transmitter.close();
+    }
+  });
+
   test('the canary: when it last came through, and how fast', async () => {
     await go('/health');
     await page

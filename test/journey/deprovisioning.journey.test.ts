@@ -390,14 +390,21 @@ describe('signals', () => {
     );
   });
 
-  test('another transmitter ends a session: its token is refused', async () => {
+  test.each(['pushed', 'polled'])('another transmitter ends a session, %s: its token is refused', async (how) => {
     const keys = generateKeyPairSync('rsa', { modulusLength: 2_048 });
     const jwk = { ...keys.publicKey.export({ format: 'jwk' }), kid: 'other', alg: 'RS256' };
-    const issuer: string = await serve((url) =>
-      JSON.stringify(url === '/jwks' ? { keys: [jwk] } : { issuer, jwks_uri: `${issuer}/jwks` }),
-    );
-    const source = { name: 'other', issuer, provider_id: stack.provider.id };
-    const { body } = await client.api('signals', 'POST', '/v1/sources', source);
+    const sets: Record<string, string> = {};
+    const issuer: string = await serve((url) => {
+      if (url === '/poll') return JSON.stringify({ sets });
+      return JSON.stringify(url === '/jwks' ? { keys: [jwk] } : { issuer, jwks_uri: `${issuer}/jwks` });
+    });
+    const poll = { endpoint_url: `${issuer}/poll`, authorization_header: 'Bearer of-the-stream' };
+    const { body } = await client.api('signals', 'POST', '/v1/sources', {
+      name: `other ${how}`,
+      issuer,
+      provider_id: stack.provider.id,
+      ...(how === 'polled' ? { audience: 'us', poll } : {}),
+    });
     const person = await client.person();
     await becomes(person.token, 'active');
 
@@ -416,12 +423,15 @@ describe('signals', () => {
     };
     const input = `${encode({ alg: 'RS256', kid: 'other', typ: 'secevent+jwt' })}.${encode(claims)}`;
     const set = `${input}.${sign('sha256', Buffer.from(input), keys.privateKey).toString('base64url')}`;
-    const pushed = await fetch(String(body['push_url']), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${String(body['push_token'])}`, 'content-type': 'application/secevent+jwt' },
-      body: set,
-    });
-    expect(pushed.status).toBe(202);
+    if (how === 'polled') sets['set_1'] = set;
+    else {
+      const pushed = await fetch(String(body['push_url']), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${String(body['push_token'])}`, 'content-type': 'application/secevent+jwt' },
+        body: set,
+      });
+      expect(pushed.status).toBe(202);
+    }
     await becomes(person.token, 'signal_received');
   });
 });

@@ -1098,9 +1098,14 @@ export interface SignalsApi {
       jwks_uri?: string;
       provider_id: string;
       subject_issuers?: string[];
-      poll?:
-        | { endpoint_url: string; authorization_header: string }
-        | { endpoint_url: string; token_url: string; client_id: string; client_secret: string; scope?: string };
+      poll?: {
+        endpoint_url: string;
+        authorization_header?: string;
+        token_url?: string;
+        client_id?: string;
+        client_secret?: string;
+        scope?: string;
+      };
     };
     answer: {
       id: string;
@@ -1168,9 +1173,14 @@ export interface SignalsApi {
   updateSource: {
     body: {
       audience?: string;
-      poll?:
-        | { endpoint_url: string; authorization_header: string }
-        | { endpoint_url: string; token_url: string; client_id: string; client_secret: string; scope?: string };
+      poll?: {
+        endpoint_url: string;
+        authorization_header?: string;
+        token_url?: string;
+        client_id?: string;
+        client_secret?: string;
+        scope?: string;
+      };
     };
     answer: {
       id: string;

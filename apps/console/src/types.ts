@@ -68,6 +68,7 @@ export type OpenReceipt = Extract<ReceiptAnswer['receipt'], { standing: 'open' }
 export type VoidReceipt = Extract<ReceiptAnswer['receipt'], { standing: 'void' }>;
 
 export type Stream = Listed<SignalsApi['listStreams']>;
+export type Source = Listed<SignalsApi['listSources']>;
 export type Delivery = Listed<SignalsApi['listDeliveries']>;
 
 export type Verdict = Answer<TokenVerificationApi['verifyToken']>;

@@ -37,16 +37,28 @@ const issuer = text(500).refine((given) => /^https?:/.test(given) && URL.canPars
 
 /** How it is asked for SETs: with a header as it is, or with tokens that are got for a client's secret (RFC 6749, section 4.4). */
 const pollBody = (url: z.ZodType<string>) =>
-  z.union([
-    z.strictObject({ endpoint_url: url, authorization_header: headerValue }),
-    z.strictObject({
+  z
+    .strictObject({
+      /** Of the stream there. */
       endpoint_url: url,
-      token_url: url,
-      client_id: text(500),
-      client_secret: text(2_000),
+      authorization_header: headerValue.optional(),
+      token_url: url.optional(),
+      client_id: text(500).optional(),
+      client_secret: text(2_000).optional(),
       scope: text(500).optional(),
-    }),
-  ]);
+    })
+    .superRefine(({ authorization_header, token_url, client_id, client_secret, scope }, context) => {
+      const ofClient = { token_url, client_id, client_secret };
+      const isNeeded = authorization_header === undefined;
+      for (const [name, given] of Object.entries(isNeeded ? ofClient : { ...ofClient, scope })) {
+        if ((given === undefined) === isNeeded) {
+          const message = isNeeded
+            ? 'is needed where there is no authorization_header'
+            : 'is not for a header as it is';
+          context.addIssue({ code: 'custom', path: [name], message });
+        }
+      }
+    });
 type PollBody = z.output<ReturnType<typeof pollBody>>;
 
 export const newSourceBody = (url: z.ZodType<string>) =>
@@ -231,13 +243,13 @@ export class SourcesController {
   }
 
   private sealed(id: string, poll: PollBody): PollSettings {
-    const isToken = 'token_url' in poll;
-    const secret = isToken ? poll.client_secret : poll.authorization_header;
+    const { endpoint_url, authorization_header, token_url, client_id, client_secret, scope } = poll;
+    const secret = (authorization_header ?? client_secret)!;
     return {
-      endpoint_url: poll.endpoint_url,
-      token_url: isToken ? poll.token_url : null,
-      client_id: isToken ? poll.client_id : null,
-      scope: (isToken ? poll.scope : undefined) ?? null,
+      endpoint_url,
+      token_url: token_url ?? null,
+      client_id: client_id ?? null,
+      scope: scope ?? null,
       secret: seal(secret, sourceSecretOwner(id), this.config.encryptionKeys),
     };
   }

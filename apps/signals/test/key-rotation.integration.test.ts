@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import { eventually } from '#testing/eventually.js';
-import { revocationOf } from './records.js';
+import { PollTransmitter } from './poll-transmitter.js';
+import { PROVIDER, revocationOf } from './records.js';
 import { ENCRYPTION_KEY, newPlace, type Place, publishRevocation, Signals } from './signals.js';
 
 const OLD = `k1:${ENCRYPTION_KEY}`;
@@ -44,9 +45,18 @@ test('the encryption key is rotated as docs/operations.md says: webhooks are sig
   const { body: stream } = await signals.call('POST', '/v1/streams', { kind: 'webhook', url });
   const keys = async (): Promise<unknown> => (await fetch(`${signals.url}/.well-known/jwks.json`)).text();
   const published = await keys();
+  const transmitter = await PollTransmitter.start();
+  await signals.call('POST', '/v1/sources', {
+    name: 'polled',
+    issuer: transmitter.issuer,
+    audience: transmitter.audience,
+    provider_id: PROVIDER,
+    poll: { endpoint_url: `${transmitter.issuer}/poll`, authorization_header: transmitter.authorization },
+  });
 
   await restartWith(`${OLD},${NEW}`);
   await restartWith(`${NEW},${OLD}`);
+  const before = transmitter.requests.length;
   await restartWith(NEW);
   await publishRevocation(place, revocationOf({ organization_id: 'org_a' }, 10, 'event_rotation'));
   await eventually(() => told.length > 0, { what: 'a webhook after the rotation' });
@@ -55,4 +65,8 @@ test('the encryption key is rotated as docs/operations.md says: webhooks are sig
     type: 'access.revoked',
   });
   expect(await keys()).toEqual(published);
+  // Since the last start it is known to polled sources alone with what the new key has sealed.
+  await eventually(() => transmitter.requests.length > before, { what: 'a poll after the rotation' });
+  expect(transmitter.requests.at(-1)!.authorization).toBe(transmitter.authorization);
+  await transmitter.close();
 });

@@ -151,10 +151,12 @@ test('what was given to authenticate with is never shown, and can be given anew'
     expect(JSON.stringify(rows)).not.toMatch(/of-the-stream|the-secret-of-us/);
 
     const refusals: [object, RegExp][] = [
-      [{ ...polled, audience: undefined }, /audience/],
-      [{ ...polled, poll: { ...poll, endpoint_url: 'ftp://other.example.com' } }, /poll/],
-      [{ ...polled, poll: { ...poll, endpoint_url: 'https://169.254.169.254/' } }, /poll/],
-      [{ ...polled, poll: { ...poll, authorization_header: 'a\r\nb: c' } }, /poll/],
+      [{ ...polled, audience: undefined }, /^audience$/],
+      [{ ...polled, poll: { ...poll, endpoint_url: 'ftp://other.example.com' } }, /^poll.endpoint_url$/],
+      [{ ...polled, poll: { ...poll, endpoint_url: 'https://169.254.169.254/' } }, /^poll.endpoint_url$/],
+      [{ ...polled, poll: { ...poll, authorization_header: 'a\r\nb: c' } }, /^poll.authorization_header$/],
+      [{ ...polled, poll: { ...poll, client_secret: 'and this' } }, /^poll.client_secret$/],
+      [{ ...polled, poll: { endpoint_url: poll.endpoint_url, client_id: 'us' } }, /^poll.token_url$/],
     ];
     for (const [index, [body, field]] of refusals.entries()) {
       const answer = await replica.call('POST', '/v1/sources', { name: `refused ${index}`, ...body });

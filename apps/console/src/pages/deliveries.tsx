@@ -22,6 +22,7 @@ import {
   Table,
   When,
 } from '../ui.js';
+import { Sources } from './sources.js';
 
 const KINDS: Record<Stream['kind'], string> = {
   set_push: 'Shared Signals, pushed',
@@ -42,7 +43,7 @@ export function Deliveries() {
     <>
       <PageHead
         title="Deliveries"
-        lead="Who else is told that access has ended, in webhooks and in standards of their own: what was said, what they answered, and what waits."
+        lead="Who else is told that access has ended, in webhooks and in standards of their own: what was said, what they answered, and what waits. And who else may end it here."
       />
       <Section title="Who is told">
         <Paper>
@@ -60,6 +61,7 @@ export function Deliveries() {
           </Answered>
         </Paper>
       </Section>
+      <Sources />
       <Section title="What was said">
         <Log streams={streams.data?.data ?? []} />
       </Section>
