@@ -297,7 +297,7 @@ inBrowser('the console', () => {
       await dialog.getByLabel('Authorization').fill('Bearer of-the-stream');
       expect(await seriousFindings(page)).toEqual([]);
       await dialog.getByRole('button', { name: 'Add it' }).click();
-      await dialog.getByRole('button', { name: 'Close' }).click();
+      await dialog.getByRole('button', { name: 'Close' }).last().click();
       const source = page.getByRole('table', { name: 'Who else may end access' }).getByRole('row').filter({
         hasText: 'The directory',
       });
@@ -305,7 +305,7 @@ inBrowser('the console', () => {
       status = 200;
       await source.getByText(/ago|now/).waitFor();
       await source.getByText(/it does not take our authorization/).waitFor({ state: 'detached' });
-      await source.getByRole('button', { name: 'Take nothing more from The directory' }).click();
+      await source.getByRole('button', { name: 'Remove The directory' }).click();
       await dialog.getByRole('button', { name: 'Remove' }).click();
       await page.getByText('Nobody else', { exact: true }).waitFor();
     } finally {

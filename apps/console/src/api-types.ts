@@ -1131,6 +1131,8 @@ export interface SignalsApi {
       verified_at: string | null;
       stream_status: 'enabled' | 'paused' | 'disabled' | null;
       stream_reason: string | null;
+      unknown_subject_at: string | null;
+      unknown_subject: string | null;
       created_at: string;
       created_by: string;
       push_token?: string;
@@ -1163,6 +1165,8 @@ export interface SignalsApi {
         verified_at: string | null;
         stream_status: 'enabled' | 'paused' | 'disabled' | null;
         stream_reason: string | null;
+        unknown_subject_at: string | null;
+        unknown_subject: string | null;
         created_at: string;
         created_by: string;
       }[];
@@ -1206,6 +1210,8 @@ export interface SignalsApi {
       verified_at: string | null;
       stream_status: 'enabled' | 'paused' | 'disabled' | null;
       stream_reason: string | null;
+      unknown_subject_at: string | null;
+      unknown_subject: string | null;
       created_at: string;
       created_by: string;
     };

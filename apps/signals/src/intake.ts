@@ -9,8 +9,8 @@ import type { ProviderRegistry } from '#providers/registry.js';
 import { type CheckedSet, meaningOf, wordOnStream } from './domain/received.js';
 import { readSetClaims, SetRefused } from './read-set.js';
 import type { SignalsMetrics } from './signals-metrics.js';
-import type { SourceKeys } from './source-keys.js';
-import { noteStream, type SourceRow } from './sources.sql.js';
+import { KeysUnavailable, type SourceKeys } from './source-keys.js';
+import { noteStream, noteUnknownSubject, type SourceRow } from './sources.sql.js';
 
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 /** How soon keys are read again for a SET that none of them has signed. */
@@ -69,11 +69,11 @@ export class Intake {
         throw error;
       });
     } catch (error) {
-      throw error instanceof errors.JOSEError ? refusalOf(error) : error;
+      throw error instanceof KeysUnavailable ? error : refusalOf(error);
     }
   }
 
-  private async publish(source: SourceRow, set: CheckedSet): Promise<'taken' | 'no_effect'> {
+  private async publish(source: SourceRow, set: CheckedSet): Promise<'taken' | 'no_effect' | 'unknown_subject'> {
     const { database, providers, publisher, logger } = this.parts;
     const provider = providers.get(source.provider_id);
     const issuers = [...(provider?.issuers ?? []), ...source.subject_issuers];
@@ -82,8 +82,11 @@ export class Intake {
     if ('nothing' in meaning) {
       const word = wordOnStream(set);
       if (word) await database.transaction((tx) => noteStream(tx, source.id, word));
+      if (meaning.nothing === 'subject') {
+        await database.transaction((tx) => noteUnknownSubject(tx, source.id, meaning.format));
+      }
       logger.info({ ...line, no_effect: meaning.nothing, stream: word?.kind }, 'SET received');
-      return 'no_effect';
+      return meaning.nothing === 'subject' ? 'unknown_subject' : 'no_effect';
     }
     const bytes = Buffer.from(JSON.stringify(meaning.event));
     const envelope = readWorkOSEnvelope(bytes);
@@ -104,12 +107,16 @@ const isAboutKeys = (error: unknown): boolean =>
   error instanceof errors.JWKSMultipleMatchingKeys;
 
 /** Of jose's errors, the word of RFC 8935. */
-function refusalOf(error: errors.JOSEError): SetRefused {
+function refusalOf(error: unknown): SetRefused {
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'iss') return new SetRefused('invalid_issuer', 'iss is not that of this source.');
     if (error.claim === 'aud') return new SetRefused('invalid_audience', 'aud is not that of this source.');
     return new SetRefused('invalid_request', `${error.claim} is not as it should be.`);
   }
   if (isAboutKeys(error)) return new SetRefused('invalid_key', 'No key of the issuer has signed this.');
+  // A key that is too short, or is none: jose says so in errors of the runtime.
+  if (!(error instanceof errors.JOSEError)) {
+    return new SetRefused('invalid_key', 'The key of the issuer that signed this cannot be used.');
+  }
   return new SetRefused('invalid_request', 'This is no SET that is signed with an allowed algorithm.');
 }

@@ -24,6 +24,7 @@ const setClaims = z.object({
   jti: z.string().min(1).max(255),
   iat: z.number().positive(),
   toe: z.number().positive().optional(),
+  txn: z.string().max(255).optional().catch(undefined),
   sub_id: z.unknown().optional(),
   events: z.record(z.string(), z.unknown()).refine((events) => Object.keys(events).length === 1, 'not one event'),
 });

@@ -54,7 +54,7 @@ export class SignalsMetrics {
     });
     this.received = new Counter({
       name: 'rescind_signals_received_total',
-      help: 'SETs of other transmitters, by outcome: taken, no_effect, or the error of RFC 8935.',
+      help: 'SETs of other transmitters, by outcome: taken, no_effect, unknown_subject, or the error of RFC 8935.',
       labelNames: ['outcome'],
       registers,
     });

@@ -119,6 +119,9 @@ export const sourceView = z.object({
   /** What it has said of the stream; null: nothing. */
   stream_status: z.enum(STATUSES).nullable(),
   stream_reason: z.string().nullable(),
+  /** When it last ended something of a subject that cannot be told here, and the format of that: nothing came of it. */
+  unknown_subject_at: z.string().nullable(),
+  unknown_subject: z.string().nullable(),
   created_at: z.string(),
   created_by: z.string(),
 });
@@ -286,6 +289,8 @@ export class SourcesController {
       verified_at: time(row.verified_at),
       stream_status,
       stream_reason,
+      unknown_subject_at: time(row.unknown_subject_at),
+      unknown_subject: row.unknown_subject,
       created_at: row.created_at.toISOString(),
       created_by,
     };

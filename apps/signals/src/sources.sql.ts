@@ -30,6 +30,8 @@ export interface SourceRow {
   verified_at: Date | null;
   stream_status: StreamStatus | null;
   stream_reason: string | null;
+  unknown_subject_at: Date | null;
+  unknown_subject: string | null;
   poll: (PollSettings & PollStanding) | null;
 }
 
@@ -138,6 +140,17 @@ export async function noteStream(tx: Tx, id: string, word: StreamWord): Promise<
     `update sources set stream_status = $2, stream_reason = $3, stream_said_at = $4
      where id = $1 and (stream_said_at is null or stream_said_at <= $4)`,
     [id, word.status, word.reason, new Date(word.at)],
+  );
+}
+
+const NOTE_EVERY_SECONDS = 10;
+
+/** A SET that ends something was of nobody that we can tell; seldom written, since there may be many. */
+export async function noteUnknownSubject(tx: Tx, id: string, format: string): Promise<void> {
+  await tx.query(
+    `update sources set unknown_subject_at = clock_timestamp(), unknown_subject = $2 where id = $1
+       and (unknown_subject_at is null or unknown_subject_at < clock_timestamp() - make_interval(secs => $3))`,
+    [id, format, NOTE_EVERY_SECONDS],
   );
 }
 

@@ -282,16 +282,13 @@ test('a key that is new since the last answer is fetched before a SET is refused
   expect([transmitter.refused.size, published.toSorted(), transmitter.keySets]).toEqual([0, ['a', 'b', 'c'], 2]);
 });
 
-/** As a person does; the source is asked as it is now, whatever it waited for. */
-const changeIt = (): Promise<void> => database.transaction((tx) => changePoll(tx, source.id, pollOf(source.id)));
-
 test('what comes again although it was acknowledged is the same event, and the transmitter is not asked without a rest', async () => {
   const set = await transmitter.sign('a', purged('a'));
   const deaf: Misbehaviour = (_, response) => void response.end(JSON.stringify({ sets: { a: set } }));
   transmitter.misbehaviours.push(deaf, deaf);
   await start({ sourcePollIntervalMs: 3_600_000 });
   await eventually(() => published.length === 2);
-  await changeIt();
+  await database.transaction((tx) => changePoll(tx, source.id, pollOf(source.id)));
   await eventually(() => transmitter.open === 1);
   expect(transmitter.requests.map(({ body }) => body.ack)).toEqual([undefined, ['a'], undefined]);
   expect(new Set(events).size).toBe(1);
@@ -301,8 +298,9 @@ test('it is not asked before it says (Retry-After)', async () => {
   transmitter.misbehaviours.push((_, response) => void response.writeHead(429, { 'retry-after': '3600' }).end());
   await start();
   await eventually(async () => (await standing()).poll!.last_error === 'it answered 429: it is asked too often');
-  await changeIt();
-  await eventually(() => transmitter.open === 1);
+  // As it is now it is asked at once: the next request, and the first one with this header.
+  await database.transaction((tx) => changePoll(tx, source.id, pollOf(source.id, {}, 'Bearer another')));
+  await eventually(() => transmitter.requests.at(-1)!.authorization === 'Bearer another');
   expect(transmitter.requests).toHaveLength(2);
 });
 
@@ -362,7 +360,7 @@ test('a request that is held for longer than we wait is no failure; that nobody 
 });
 
 test('at the end a request that is held is let go at once', async () => {
-  await start();
+  await start({ sourcePollTimeoutMs: 3_600_000 });
   await eventually(() => transmitter.open === 1);
   await stop!();
   stop = undefined;

@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -21,8 +22,12 @@ let transmitter: Transmitter;
 let reader: TopicReader;
 let source: { id: string; audience: string; push_token: string };
 const events: WorkOSEvent[] = [];
+/** As they are on the topic. */
+const records: unknown[] = [];
 
 type SigningKey = Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
+
+const WEAK = generateKeyPairSync('rsa', { modulusLength: 1_024 });
 
 /** Another transmitter: its configuration, its keys, and the SETs that it signs. */
 class Transmitter {
@@ -39,7 +44,7 @@ class Transmitter {
       const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}/tenant`;
       const said: Record<string, object> = {
         '/.well-known/ssf-configuration/tenant': { issuer, jwks_uri: `${issuer}/jwks` },
-        '/tenant/jwks': { keys: [jwk] },
+        '/tenant/jwks': { keys: [jwk, { ...WEAK.publicKey.export({ format: 'jwk' }), kid: 'weak', alg: 'RS256' }] },
       };
       const body = said[request.url ?? ''];
       response.writeHead(body ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? {}));
@@ -60,6 +65,14 @@ class Transmitter {
       .sign(key);
   }
 
+  /** With a key that is published, and that nobody should believe (RFC 7518, section 3.3). */
+  signWeakly(claims: object): string {
+    const segment = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const payload = { iss: this.issuer, aud: source.audience, jti: 'weak', iat: seconds, ...claims };
+    const input = `${segment({ alg: 'RS256', kid: 'weak', typ: 'secevent+jwt' })}.${segment(payload)}`;
+    return `${input}.${sign('sha256', Buffer.from(input), WEAK.privateKey).toString('base64url')}`;
+  }
+
   async close(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
@@ -73,7 +86,10 @@ beforeAll(async () => {
   await signals.start();
   reader = new TopicReader(place.client, {
     topics: [TOPICS.workosEvents],
-    onRecords: (records) => void events.push(...records.map(({ value }) => decodeWorkOSRecord(value).event)),
+    onRecords: (read) => {
+      records.push(...read.map(({ value }) => JSON.parse(value!.toString()) as unknown));
+      events.push(...read.map(({ value }) => decodeWorkOSRecord(value).event));
+    },
   });
   await reader.start();
   const created = await signals.call('POST', '/v1/sources', {
@@ -141,6 +157,19 @@ test.each([
     { format: 'complex', user: USER, tenant: opaque('org_a') },
     [`${PROVIDER}/membership:user_a:org_a`, NO, NO, AT, 'signal_received'],
   ],
+  [
+    'a user by several names, of which one is known',
+    SESSION_REVOKED,
+    {
+      format: 'aliases',
+      identifiers: [
+        { format: 'email', email: 'ada@example.com' },
+        { format: 'iss_sub', iss: 'https://other.example.com', sub: 'user_x' },
+        USER,
+      ],
+    },
+    [`${PROVIDER}/user:user_a`, NO, NO, AT, 'signal_received'],
+  ],
 ])('%s takes effect by the one rule', async (name, type, subject, expected) => {
   const set = await transmitter.sign({ jti: `effect ${name}`, ...eventOf(type, subject) });
   const before = events.length;
@@ -157,6 +186,40 @@ test('a SET that comes again is the same event again, and its own time counts', 
   const same = events.slice(before);
   expect(new Set(same.map(({ id }) => id)).size).toBe(1);
   expect(new Set(same.map(({ occurredAt }) => occurredAt))).toEqual(new Set([AT - 60_000]));
+});
+
+test('it may be for several audiences; its jti and txn are kept with the event', async () => {
+  const before = records.length;
+  const aud = ['https://other.example.com', source.audience];
+  await push(await transmitter.sign({ jti: 'for two', txn: 'txn_1', aud, ...eventOf(SESSION_REVOKED) }));
+  await eventually(() => records.length > before);
+  expect(records.at(-1)).toMatchObject({
+    data: { data: { jti: 'for two', txn: 'txn_1', source_id: source.id, event_type: SESSION_REVOKED } },
+  });
+});
+
+test.each([
+  ['an e-mail address', { format: 'email', email: 'ada@example.com' }, 'email'],
+  ['no subject', undefined, 'none'],
+])('what ends something of %s, whom we cannot tell, is seen, and not of whom it was', async (name, sub_id, format) => {
+  const { body: made } = await signals.call('POST', '/v1/sources', {
+    name,
+    issuer: transmitter.issuer,
+    provider_id: PROVIDER,
+  });
+  const known = source;
+  source = made;
+  try {
+    expect((await push(await transmitter.sign({ jti: name, events: { [SESSION_REVOKED]: {} }, sub_id }))).status).toBe(
+      202,
+    );
+  } finally {
+    source = known;
+  }
+  const { body } = await signals.call('GET', '/v1/sources');
+  const view = body.data.find(({ id }: { id: string }) => id === made.id);
+  expect(view).toMatchObject({ unknown_subject: format, unknown_subject_at: expect.any(String) });
+  expect(JSON.stringify(view)).not.toContain('ada@');
 });
 
 test('what would be in the future has happened when it was said', async () => {
@@ -215,6 +278,7 @@ describe('hostile SETs', () => {
     ['signed by somebody else', byAnother, 'invalid_key'],
     ['a key that there is not', () => transmitter.sign(claims, { kid: 'k2' }), 'invalid_key'],
     ['changed on its way', changed, 'invalid_key'],
+    ['signed with a key of 1024 bits', () => transmitter.signWeakly(claims), 'invalid_key'],
     [
       'for another audience',
       () => transmitter.sign({ ...claims, aud: 'https://other.example.com' }),

@@ -40,6 +40,8 @@ export interface SourceFacts {
   poll: { polled_at: string | null; failures: number; last_error: string | null } | null;
   last_refusal: string | null;
   refused_at: string | null;
+  unknown_subject_at: string | null;
+  unknown_subject: string | null;
   stream_status: string | null;
   stream_reason: string | null;
 }
@@ -319,11 +321,12 @@ function aboutStream({
   return found;
 }
 
-/** For so long it is worth a word that a SET was refused. */
-const REFUSED_LATELY_MS = 7 * 86_400_000;
+/** For so long it is worth a word that a SET was refused, or of nobody. */
+const LATELY_MS = 7 * 86_400_000;
 
 function aboutSource(source: SourceFacts, now: number): Finding[] {
-  const { poll, stream_status, stream_reason, refused_at } = source;
+  const { poll, stream_status, stream_reason, refused_at, unknown_subject_at } = source;
+  const isLately = (at: string | null): boolean => at !== null && now - Date.parse(at) < LATELY_MS;
   const about = `source ${source.name} (${source.id})`;
   const found: Finding[] = [];
   if (poll && poll.failures > 0) {
@@ -335,8 +338,12 @@ function aboutSource(source: SourceFacts, now: number): Finding[] {
     const why = stream_reason === null ? '' : ` (${stream_reason})`;
     found.push(warning(about, `says that its stream is ${stream_status}${why}: it tells of nobody.`));
   }
-  if (refused_at !== null && now - Date.parse(refused_at) < REFUSED_LATELY_MS) {
+  if (isLately(refused_at)) {
     found.push(warning(about, `a SET of it was refused at ${refused_at}, and is lost: ${source.last_refusal}`));
+  }
+  if (isLately(unknown_subject_at)) {
+    const says = `ended something at ${unknown_subject_at} of a subject that cannot be told here (${source.unknown_subject}): nothing ended.`;
+    found.push(warning(about, says));
   }
   return found;
 }

@@ -151,6 +151,8 @@ describe('doctor', () => {
     refused_at: '2026-11-01T09:59:00.000Z',
     stream_status: null,
     stream_reason: null,
+    unknown_subject_at: null,
+    unknown_subject: null,
     ...over,
   });
   const sources = (over: Partial<SourceFacts>) => facts({ sources: [source(over)] });
@@ -266,6 +268,12 @@ describe('doctor', () => {
       sources({ stream_status: 'paused', stream_reason: 'Licence' }),
       'warning',
       /paused \(Licence\)/,
+    ],
+    [
+      'what a source says of nobody that is known',
+      sources({ unknown_subject_at: '2026-11-23T09:59:00.000Z', unknown_subject: 'email' }),
+      'warning',
+      /cannot be told here \(email\)/,
     ],
     ['what was refused lately', sources({ refused_at: '2026-11-23T09:59:00.000Z' }), 'warning', /lost: invalid_key/],
   ])('finds %s', (_, given, level, says) => {

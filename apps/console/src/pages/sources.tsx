@@ -20,12 +20,7 @@ export function Sources() {
   const columns = [
     ...COLUMNS,
     ...doing(mayChange, (source: Source) => (
-      <Button
-        size="xs"
-        variant="default"
-        onClick={() => setRemoving(source)}
-        aria-label={`Take nothing more from ${source.name}`}
-      >
+      <Button size="xs" variant="default" onClick={() => setRemoving(source)} aria-label={`Remove ${source.name}`}>
         Remove…
       </Button>
     )),
@@ -101,10 +96,16 @@ const COLUMNS: Column<Source>[] = [
   },
   {
     title: 'Trouble',
-    cell: ({ poll }) =>
-      !poll || poll.failures === 0
-        ? '—'
-        : `${poll.last_error ?? 'failed'}; ${many(poll.failures, 'time', 'times')} in a row`,
+    cell: ({ poll, unknown_subject_at, unknown_subject }) =>
+      poll && poll.failures > 0 ? (
+        `${poll.last_error ?? 'failed'}; ${many(poll.failures, 'time', 'times')} in a row`
+      ) : unknown_subject_at ? (
+        <>
+          of somebody whom we cannot tell ({unknown_subject}) <When at={unknown_subject_at} />
+        </>
+      ) : (
+        '—'
+      ),
   },
 ];
 

@@ -23,17 +23,19 @@ export interface CheckedSet {
   jti: string;
   iat: number;
   toe?: number | undefined;
+  txn?: string | undefined;
   sub_id?: unknown;
   events: Readonly<Record<string, unknown>>;
 }
 
 /** What a SET does here: an event for `workos.events`, or nothing, and why. */
-export type Meaning = { event: ReceivedEvent } | { nothing: 'event_type' | 'subject' };
+export type Meaning = { event: ReceivedEvent } | { nothing: 'event_type' } | { nothing: 'subject'; format: string };
 
 export interface ReceivedEvent {
   id: string;
   event: 'signal.received';
-  data: ReceivedSignal & { source_id: string; event_type: string };
+  /** `jti` and `txn` as the SET has them, so that it is found again with whoever sent it. */
+  data: ReceivedSignal & { source_id: string; event_type: string; jti: string; txn?: string };
   created_at: string;
 }
 
@@ -62,7 +64,8 @@ export function meaningOf(set: CheckedSet, { sourceId, providerId, issuers }: Sp
           providerId,
         )
       : undefined;
-  if (!scope || (ends !== 'sessions' && scope.kind !== 'user')) return { nothing: 'subject' };
+  if (!scope || (ends !== 'sessions' && scope.kind !== 'user'))
+    return { nothing: 'subject', format: formatOf(subject) };
   return {
     event: {
       id: `signal_${createHash('sha256')
@@ -77,10 +80,18 @@ export function meaningOf(set: CheckedSet, { sourceId, providerId, issuers }: Sp
         ends,
         source_id: sourceId,
         event_type: type,
+        jti: set.jti,
+        ...(set.txn === undefined ? {} : { txn: set.txn }),
       },
       created_at: new Date(momentOf(set, event)).toISOString(),
     },
   };
+}
+
+/** Of a subject that is not understood, what may be told of it: not whom it names. */
+function formatOf(subject: unknown): string {
+  const { format } = (typeof subject === 'object' ? (subject ?? {}) : {}) as Record<string, unknown>;
+  return typeof format === 'string' && /^[\w-]{1,40}$/.test(format) ? format : 'none';
 }
 
 /** What a SET says of the stream that it came over (SSF 1.0, sections 8.1.4 and 8.1.5). */

@@ -52,7 +52,7 @@ export function scopeOfSubject(
   onlyProvider?: string,
 ): Scope | undefined {
   if (subject['format'] === 'complex') return scopeOfComplex(subject, providersOf, onlyProvider);
-  const user = issuerSubject(subject);
+  const user = issuerSubject(subject, (issuer) => providersOf(issuer).length > 0);
   const providerId = user && only(providersOf(user.iss));
   return providerId === undefined ? undefined : { kind: 'user', providerId, userId: user!.sub };
 }
@@ -65,7 +65,10 @@ function scopeOfComplex(
   onlyProvider: string | undefined,
 ): Scope | undefined {
   if (Object.keys(subject).some((member) => !MEMBERS.has(member))) return undefined;
-  const user = subject['user'] === undefined ? undefined : issuerSubject(subject['user']);
+  const user =
+    subject['user'] === undefined
+      ? undefined
+      : issuerSubject(subject['user'], (issuer) => providersOf(issuer).length > 0);
   if (subject['user'] !== undefined && user === undefined) return undefined;
   const session = idOf(subject['session']);
   const tenant = idOf(subject['tenant']);
@@ -87,7 +90,17 @@ function idOf(member: unknown): string | undefined | null {
   return isId(found) ? found : null;
 }
 
-function issuerSubject(subject: unknown): IssuerSubject | undefined {
+const MOST_ALIASES = 20;
+
+/** Of several names of one subject (`aliases` of RFC 9493) the first that we know. */
+function issuerSubject(subject: unknown, isKnown: (issuer: string) => boolean): IssuerSubject | undefined {
+  const { format, identifiers } = (subject ?? {}) as Record<string, unknown>;
+  const names = format === 'aliases' && Array.isArray(identifiers) ? identifiers.slice(0, MOST_ALIASES) : [subject];
+  const found = names.map(oneIssuerSubject).filter((name) => name !== undefined);
+  return found.find(({ iss }) => isKnown(iss)) ?? found[0];
+}
+
+function oneIssuerSubject(subject: unknown): IssuerSubject | undefined {
   const { format, iss, sub } = (subject ?? {}) as Record<string, unknown>;
   if (format !== 'iss_sub' || typeof iss !== 'string' || !isId(sub)) return undefined;
   return { format, iss, sub };
