@@ -76,6 +76,22 @@ test('a batch commits wholly or not at all, and may come again', async () => {
   expect(position!.next_offset).toBe(String(BigInt(records[1]!.offset) + 1n));
 });
 
+test('each event is kept byte for byte as it came, also beside longer and shorter ones', async () => {
+  const providerId = newProvider();
+  const records = ['', 'ä'.repeat(700), 'x', '☃'.repeat(5_000)].map((note, index) =>
+    recordOf(event('user.updated', index, { id: `user_${index}`, note }), providerId),
+  );
+  await apply(own.database, records);
+  const kept = await all<{ kafka_offset: string; value: Buffer }>(
+    own.database,
+    'select kafka_offset, value from receipts where provider_id = $1',
+    [providerId],
+  );
+  const valueOf = new Map(kept.map(({ kafka_offset, value }) => [kafka_offset, value.toString('hex')]));
+  for (const { offset, value } of records) expect(valueOf.get(offset)).toBe(value!.toString('hex'));
+  expect(kept).toHaveLength(records.length);
+});
+
 test('an event delivered again changes nothing, announces nothing and is audited once', async () => {
   const providerId = newProvider();
   const grant = await grantedAt(own.database, AT, { providerId, userId: 'user_a', organizationId: 'org_a' });
