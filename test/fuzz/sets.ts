@@ -5,7 +5,7 @@ import { effectsOf } from '#revocation/effects.js';
 import { keyOf } from '#revocation/scope.js';
 import { type FuzzTarget, jsonNear, unlessRefused } from '#testing/fuzz.js';
 import { meaningOf } from '../../apps/signals/src/domain/received.js';
-import { readSetClaims, SetRefused } from '../../apps/signals/src/read-set.js';
+import { readSetClaims, SetRefused } from '../../apps/signals/src/sources/read-set.js';
 
 const NOW = new Date('2026-11-24T10:00:00.000Z');
 const SOURCE = { sourceId: 'source_1', providerId: 'idp_1', issuers: ['https://issuer.example.com'] };

@@ -11,7 +11,7 @@ import type { ApiKeyRegistry } from '#providers/api-key-registry.js';
 import type { ProviderRegistry } from '#providers/registry.js';
 import type { SignalsConfig } from './config.js';
 import { resealSecrets } from './reseal.js';
-import type { Signing } from './signing.js';
+import type { Signing } from './sending/signing.js';
 
 export interface LifetimeParts {
   client: KafkaClient;

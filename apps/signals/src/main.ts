@@ -8,7 +8,7 @@ import { createService, listen, main, type ServeOptions, stopOnSignal } from '#p
 import { AppModule } from './app.module.js';
 import { signalsConfig } from './config.js';
 import { Lifetime } from './lifetime.js';
-import { takeSets } from './set-bodies.js';
+import { takeSets } from './sources/set-bodies.js';
 
 await main(async () => {
   const config = loadConfig(signalsConfig, process.env);

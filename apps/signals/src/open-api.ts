@@ -1,8 +1,14 @@
 import { z } from 'zod';
 import { type Operation, openApi } from '#platform/open-api.js';
 import { deliveryUrl } from './delivery-url.js';
-import { newReceiverBody, newReceiverView, receiverView } from './receivers.controller.js';
-import { newSourceBody, newSourceView, pushRefusal, sourceChangeBody, sourceView } from './sources.controller.js';
+import { newReceiverBody, newReceiverView, receiverView } from './receivers/receivers.controller.js';
+import {
+  newSourceBody,
+  newSourceView,
+  pushRefusal,
+  sourceChangeBody,
+  sourceView,
+} from './sources/sources.controller.js';
 import {
   addSubjectBody,
   changeBody,
@@ -16,7 +22,7 @@ import {
   streamQuery,
   streamView,
   verificationBody,
-} from './ssf-views.js';
+} from './streams/ssf-views.js';
 import {
   anyStreamView,
   deliveryDetail,
@@ -26,8 +32,8 @@ import {
   newStreamView,
   streamChangeBody,
   watchedStreamView,
-} from './streams.controller.js';
-import { authorizationServer, jwks, protectedResource, ssfConfiguration } from './well-known.controller.js';
+} from './streams/streams.controller.js';
+import { authorizationServer, jwks, protectedResource, ssfConfiguration } from './streams/well-known.controller.js';
 
 const AWAY = { 503: ['database_unavailable'] } as const;
 /** Of a receiver; its key, or an access token for it. */

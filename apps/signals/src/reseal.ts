@@ -2,8 +2,8 @@ import type { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
 import { rowsOf } from '#platform/sql.js';
 import { CannotUnseal, type EncryptionKeys, seal, sealingKeyOf, unseal } from '#providers/sealing.js';
-import { sourceSecretOwner } from './sources.sql.js';
-import { streamSecretOwner } from './streams.sql.js';
+import { sourceSecretOwner } from './sources/sources.sql.js';
+import { streamSecretOwner } from './streams/streams.sql.js';
 
 const SEALED = [
   { table: 'streams', key: 'id', ownerOf: streamSecretOwner },

@@ -11,11 +11,11 @@ import { seal } from '#providers/sealing.js';
 import { type TestDatabase, testDatabase } from '#testing/database.js';
 import { deferred } from '#testing/deferred.js';
 import { eventually } from '#testing/eventually.js';
-import { Intake } from '../src/intake.js';
-import { Poller } from '../src/poller.js';
+import { Intake } from '../src/sources/intake.js';
+import { Poller } from '../src/sources/poller.js';
 import { SignalsMetrics } from '../src/signals-metrics.js';
 import { SIGNALS_SCHEMA } from '../src/signals-schema.js';
-import { SourceKeys } from '../src/source-keys.js';
+import { SourceKeys } from '../src/sources/source-keys.js';
 import {
   changePoll,
   deleteSource,
@@ -25,7 +25,7 @@ import {
   readSource,
   sourceSecretOwner,
   type SourceRow,
-} from '../src/sources.sql.js';
+} from '../src/sources/sources.sql.js';
 import { type Misbehaviour, PollTransmitter } from './poll-transmitter.js';
 import { PROVIDER, USERS_ISSUER } from './records.js';
 

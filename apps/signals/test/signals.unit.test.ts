@@ -2,7 +2,7 @@ import type { RevocationData, ScopeStateData } from '#contracts/revocation.js';
 import { outcomeOf, retryAfterMs } from '../src/domain/retry.js';
 import { changeOf, jtiOf, type Kind, type SaidRecord, type Signal, signalsOf } from '../src/domain/signals.js';
 import { scopeOfSubject } from '../src/domain/subject.js';
-import { headsOf, type Due } from '../src/queue.sql.js';
+import { headsOf, type Due } from '../src/sending/queue.sql.js';
 import { AT, PROVIDER, revocationOf, stateOf, USERS_ISSUER } from './records.js';
 import { OPEN, type ScopeState } from '#revocation/scope-state.js';
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { rowsOf, type Tx } from '#platform/sql.js';
-import type { StreamStatus, StreamWord } from './domain/received.js';
+import type { StreamStatus, StreamWord } from '../domain/received.js';
 
 /** How a source is asked for SETs; null of a source: it pushes. */
 export interface PollSettings {

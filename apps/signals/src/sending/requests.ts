@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { JWTPayload } from 'jose';
-import { BACKCHANNEL_LOGOUT } from './domain/event-types.js';
+import { BACKCHANNEL_LOGOUT } from '../domain/event-types.js';
 import type { Due, SendingStream } from './queue.sql.js';
 import type { Signing } from './signing.js';
 

@@ -10,7 +10,7 @@ import { keyOf } from '#revocation/scope.js';
 import { sameState, type ScopeState } from '#revocation/scope-state.js';
 import { scopeFromWire, stateFromWire, stateToWire } from '#revocation/wire.js';
 import type { ScopeStateData } from '#contracts/revocation.js';
-import { type Change, changeOf, jtiOf, type Kind, type SaidRecord, signalsOf } from './domain/signals.js';
+import { type Change, changeOf, jtiOf, type Kind, type SaidRecord, signalsOf } from '../domain/signals.js';
 import { enqueue, type NewDelivery } from './queue.sql.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { Kind } from './domain/signals.js';
+import type { Kind } from '../domain/signals.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 
 export const STATUSES = ['enabled', 'paused', 'disabled'] as const;

@@ -6,9 +6,9 @@ import type { BatchPublisher } from '#kafka/publisher.js';
 import type { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
 import type { ProviderRegistry } from '#providers/registry.js';
-import { type CheckedSet, meaningOf, wordOnStream } from './domain/received.js';
+import { type CheckedSet, meaningOf, wordOnStream } from '../domain/received.js';
 import { readSetClaims, SetRefused } from './read-set.js';
-import type { SignalsMetrics } from './signals-metrics.js';
+import type { SignalsMetrics } from '../signals-metrics.js';
 import { KeysUnavailable, type SourceKeys } from './source-keys.js';
 import { noteStream, noteUnknownSubject, type SourceRow } from './sources.sql.js';
 

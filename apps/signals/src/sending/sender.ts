@@ -5,8 +5,8 @@ import { type EncryptionKeys, unseal } from '#providers/sealing.js';
 import { checked } from '#contracts/checked.js';
 import { FetchRefused, guardedFetch } from '#workos/guarded-fetch.js';
 import { z } from 'zod';
-import type { SignalsConfig } from './config.js';
-import { MOST_REFUSALS, type Outcome, outcomeOf, retryAfterMs } from './domain/retry.js';
+import type { SignalsConfig } from '../config.js';
+import { MOST_REFUSALS, type Outcome, outcomeOf, retryAfterMs } from '../domain/retry.js';
 import {
   conclude,
   type Conclusion,
@@ -24,9 +24,9 @@ import {
   streamWorks,
 } from './queue.sql.js';
 import { requestOf } from './requests.js';
-import type { SignalsMetrics } from './signals-metrics.js';
+import type { SignalsMetrics } from '../signals-metrics.js';
 import type { Signing } from './signing.js';
-import { streamSecretOwner } from './streams.sql.js';
+import { streamSecretOwner } from '../streams/streams.sql.js';
 
 /** What is looked at of one stream at a time, and so what is in memory of it. */
 const WINDOW = 100;

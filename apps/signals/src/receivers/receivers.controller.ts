@@ -6,9 +6,9 @@ import { Caller } from '#platform/caller.js';
 import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
-import { newId } from './ids.js';
+import { newId } from '../ids.js';
 import { insertReceiver, readReceivers, type ReceiverRow, revokeReceiver } from './receivers.sql.js';
-import { Signing } from './signing.js';
+import { Signing } from '../sending/signing.js';
 
 export const newReceiverBody = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$/, 'letters, digits, blank, dot, hyphen and underscore'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SUPPORTED_EVENTS } from './domain/event-types.js';
+import { SUPPORTED_EVENTS } from '../domain/event-types.js';
 import { STATUSES, type StreamRow } from './streams.sql.js';
 
 export const PUSH = 'urn:ietf:rfc:8935';

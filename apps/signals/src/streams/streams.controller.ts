@@ -5,7 +5,7 @@ import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { seal } from '#providers/sealing.js';
-import { CONFIG, type SignalsConfig } from './config.js';
+import { CONFIG, type SignalsConfig } from '../config.js';
 import {
   DELIVERY_STATES,
   type DeliveryRow,
@@ -13,13 +13,13 @@ import {
   readDeliveries,
   readDelivery,
   redeliver,
-} from './deliveries.sql.js';
-import { deliveryUrl } from './delivery-url.js';
-import { WEBHOOK_EVENTS } from './domain/event-types.js';
-import { KINDS } from './domain/signals.js';
-import { newId } from './ids.js';
-import { dropPending } from './queue.sql.js';
-import { WEBHOOK_SECRET_PREFIX } from './requests.js';
+} from '../sending/deliveries.sql.js';
+import { deliveryUrl } from '../delivery-url.js';
+import { WEBHOOK_EVENTS } from '../domain/event-types.js';
+import { KINDS } from '../domain/signals.js';
+import { newId } from '../ids.js';
+import { dropPending } from '../sending/queue.sql.js';
+import { WEBHOOK_SECRET_PREFIX } from '../sending/requests.js';
 import { headerValue, text } from './ssf-views.js';
 import {
   deleteStream,

@@ -7,8 +7,8 @@ import { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
 import { LOGGER } from '#platform/service.module.js';
 import { ProviderRegistry } from '#providers/registry.js';
-import type { SaidRecord } from './domain/signals.js';
-import { SignalsMetrics } from './signals-metrics.js';
+import type { SaidRecord } from '../domain/signals.js';
+import { SignalsMetrics } from '../signals-metrics.js';
 import { decodeSaid, takeRecords } from './take-records.js';
 
 /** Then the batch is given back, and comes again. */

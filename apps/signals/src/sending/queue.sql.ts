@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import type { SubjectId } from './domain/subject.js';
-import type { Kind, Signal } from './domain/signals.js';
+import type { SubjectId } from '../domain/subject.js';
+import type { Kind, Signal } from '../domain/signals.js';
 import { columns, rowsOf, type Tx } from '#platform/sql.js';
 
 /** The channel that tells the sender of new rows. */

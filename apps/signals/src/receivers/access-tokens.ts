@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { checked } from '#contracts/checked.js';
 import { Database } from '#platform/database.js';
 import { readReceiver, type ReceiverRow } from './receivers.sql.js';
-import { Signing } from './signing.js';
+import { Signing } from '../sending/signing.js';
 
 /** What a receiver may do with its streams (CAEP Interoperability Profile 1.0, section 2.7.2). */
 export const RECEIVER_SCOPES = ['ssf.read', 'ssf.manage'] as const;

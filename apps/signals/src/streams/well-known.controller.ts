@@ -1,9 +1,9 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import { Public } from '#platform/api-key.guard.js';
-import { CONFIG, type SignalsConfig } from './config.js';
-import { RECEIVER_SCOPES } from './access-tokens.js';
-import { Signing } from './signing.js';
+import { CONFIG, type SignalsConfig } from '../config.js';
+import { RECEIVER_SCOPES } from '../receivers/access-tokens.js';
+import { Signing } from '../sending/signing.js';
 import { POLL, PUSH } from './ssf-views.js';
 
 export const ssfConfiguration = z.object({

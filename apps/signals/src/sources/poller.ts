@@ -5,7 +5,7 @@ import type { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
 import { CannotUnseal, type EncryptionKeys } from '#providers/sealing.js';
 import { FetchRefused, type FetchRefusal, guardedFetch } from '#workos/guarded-fetch.js';
-import type { SignalsConfig } from './config.js';
+import type { SignalsConfig } from '../config.js';
 import {
   answered,
   askForFewer,
@@ -17,12 +17,12 @@ import {
   retryAfterHeaderMs,
   type SetError,
   type Settled,
-} from './domain/polling.js';
-import { retryAfterMs } from './domain/retry.js';
+} from '../domain/polling.js';
+import { retryAfterMs } from '../domain/retry.js';
 import type { Intake } from './intake.js';
 import { NoToken, PollAuthorization } from './poll-authorization.js';
 import { SetRefused } from './read-set.js';
-import type { SignalsMetrics } from './signals-metrics.js';
+import type { SignalsMetrics } from '../signals-metrics.js';
 import { KeysUnavailable } from './source-keys.js';
 import { type PolledSource, pollFailed, pollWorked, readPolledSources, setsRefused } from './sources.sql.js';
 

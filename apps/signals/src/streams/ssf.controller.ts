@@ -27,12 +27,12 @@ import type { Tx } from '#platform/sql.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { seal } from '#providers/sealing.js';
-import { CONFIG, type SignalsConfig } from './config.js';
-import { deliveryUrl } from './delivery-url.js';
-import { SSF_VERIFICATION } from './domain/event-types.js';
-import { jtiOf, type Signal } from './domain/signals.js';
-import { scopeOfSubject, subjectKey } from './domain/subject.js';
-import { newId } from './ids.js';
+import { CONFIG, type SignalsConfig } from '../config.js';
+import { deliveryUrl } from '../delivery-url.js';
+import { SSF_VERIFICATION } from '../domain/event-types.js';
+import { jtiOf, type Signal } from '../domain/signals.js';
+import { scopeOfSubject, subjectKey } from '../domain/subject.js';
+import { newId } from '../ids.js';
 import {
   countPending,
   dropPending,
@@ -42,12 +42,12 @@ import {
   readSendingStream,
   readWindow,
   settleByJti,
-} from './queue.sql.js';
-import { Needs, Receiver, ReceiverGuard } from './receiver.guard.js';
-import type { ReceiverRow } from './receivers.sql.js';
-import { signSet } from './requests.js';
-import { SignalsMetrics } from './signals-metrics.js';
-import { Signing } from './signing.js';
+} from '../sending/queue.sql.js';
+import { Needs, Receiver, ReceiverGuard } from '../receivers/receiver.guard.js';
+import type { ReceiverRow } from '../receivers/receivers.sql.js';
+import { signSet } from '../sending/requests.js';
+import { SignalsMetrics } from '../signals-metrics.js';
+import { Signing } from '../sending/signing.js';
 import {
   addSubjectBody,
   changeBody,

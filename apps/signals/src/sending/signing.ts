@@ -4,7 +4,7 @@ import { calculateJwkThumbprint, exportJWK, type JWK, type JWTPayload, SignJWT }
 import type { Database } from '#platform/database.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import { type EncryptionKeys, seal, sealingKeyOf, unseal } from '#providers/sealing.js';
-import { SIGNING_KEY_LOCK } from './signals-schema.js';
+import { SIGNING_KEY_LOCK } from '../signals-schema.js';
 
 /** The one that the CAEP Interoperability Profile demands (section 2.6), with keys of at least 2048 bits. */
 const ALGORITHM = 'RS256';

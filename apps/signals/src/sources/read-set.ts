@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { checked } from '#contracts/checked.js';
-import type { CheckedSet } from './domain/received.js';
+import type { CheckedSet } from '../domain/received.js';
 
 /** The registry of RFC 8935, section 2.4. */
 export type PushError =

@@ -12,12 +12,12 @@ import { LOGGER } from '#platform/service.module.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { seal } from '#providers/sealing.js';
-import { CONFIG, type SignalsConfig } from './config.js';
-import { deliveryUrl } from './delivery-url.js';
-import { newId } from './ids.js';
+import { CONFIG, type SignalsConfig } from '../config.js';
+import { deliveryUrl } from '../delivery-url.js';
+import { newId } from '../ids.js';
 import { Intake } from './intake.js';
 import { SetRefused } from './read-set.js';
-import { SignalsMetrics } from './signals-metrics.js';
+import { SignalsMetrics } from '../signals-metrics.js';
 import { KeysUnavailable } from './source-keys.js';
 import {
   changeAudience,
@@ -30,8 +30,8 @@ import {
   sourceSecretOwner,
   type SourceRow,
 } from './sources.sql.js';
-import { headerValue, text } from './ssf-views.js';
-import { STATUSES } from './streams.sql.js';
+import { headerValue, text } from '../streams/ssf-views.js';
+import { STATUSES } from '../streams/streams.sql.js';
 
 const issuer = text(500).refine((given) => /^https?:/.test(given) && URL.canParse(given), 'must be a URL');
 
