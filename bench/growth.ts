@@ -1,8 +1,8 @@
 import type { Database } from '#platform/database.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
-import { applyBatch } from '../apps/grants/src/apply-batch.js';
-import { checkAccess } from '../apps/grants/src/check-access.js';
-import { listGrants } from '../apps/grants/src/list-grants.js';
+import { applyBatch } from '../apps/grants/src/events/apply-batch.js';
+import { checkAccess } from '../apps/grants/src/grants/check-access.js';
+import { listGrants } from '../apps/grants/src/grants/list-grants.js';
 import { PROVIDER, recordOf, seconds, withGrantsDatabase } from './grants-database.js';
 import { median, type Row } from './row.js';
 

@@ -1,6 +1,6 @@
 import type { Database } from '#platform/database.js';
 import { rowsOf } from '#platform/sql.js';
-import { applyBatch } from '../apps/grants/src/apply-batch.js';
+import { applyBatch } from '../apps/grants/src/events/apply-batch.js';
 import type { Guard } from '../apps/grants/src/domain/guard.js';
 import { PROVIDER, recordOf, seconds, withGrantsDatabase } from './grants-database.js';
 import { median, type Row } from './row.js';

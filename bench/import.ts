@@ -5,7 +5,7 @@ import type { Database } from '#platform/database.js';
 import { rowsOf } from '#platform/sql.js';
 import { providerRecord } from '#testing/provider-record.js';
 import { WorkOSApi } from '#workos/api-client.js';
-import { applyBatch } from '../apps/grants/src/apply-batch.js';
+import { applyBatch } from '../apps/grants/src/events/apply-batch.js';
 import { Reconciler } from '../apps/grants/src/reconciliation/reconciler.js';
 import { insertRun, readRun } from '../apps/grants/src/reconciliation/reconciliation.sql.js';
 import { PROVIDER, seconds, withGrantsDatabase } from './grants-database.js';

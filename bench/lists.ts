@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { Database } from '../libs/platform/src/database.js';
 import { rowsOf, type Tx } from '../libs/platform/src/sql.js';
 import { clearPostgres, LocalPostgres } from '../libs/testing/src/local-postgres.js';
-import { AuditController } from '../apps/grants/src/audit.controller.js';
-import { EventsController } from '../apps/grants/src/events.controller.js';
+import { AuditController } from '../apps/grants/src/audit/audit.controller.js';
+import { EventsController } from '../apps/grants/src/events/events.controller.js';
 import { GRANTS_SCHEMA } from '../apps/grants/src/grants-schema.js';
-import { listGrants } from '../apps/grants/src/list-grants.js';
-import { readRevocations } from '../apps/grants/src/revocations.sql.js';
-import { UsersController } from '../apps/grants/src/users.controller.js';
+import { listGrants } from '../apps/grants/src/grants/list-grants.js';
+import { readRevocations } from '../apps/grants/src/scopes/revocations.sql.js';
+import { UsersController } from '../apps/grants/src/directory/users.controller.js';
 import { quantile, type Row } from './row.js';
 
 /**

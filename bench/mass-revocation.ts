@@ -1,10 +1,10 @@
 import type { Database } from '#platform/database.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
-import { applyBatch, type AppliedBatch } from '../apps/grants/src/apply-batch.js';
-import { sealAudit, verifyAudit } from '../apps/grants/src/audit-chain.js';
-import { checkAccess } from '../apps/grants/src/check-access.js';
-import { releaseMarking } from '../apps/grants/src/guard.sql.js';
-import { markNextChunk } from '../apps/grants/src/marking-worker.js';
+import { applyBatch, type AppliedBatch } from '../apps/grants/src/events/apply-batch.js';
+import { sealAudit, verifyAudit } from '../apps/grants/src/audit/audit-chain.js';
+import { checkAccess } from '../apps/grants/src/grants/check-access.js';
+import { releaseMarking } from '../apps/grants/src/guard/guard.sql.js';
+import { markNextChunk } from '../apps/grants/src/marking/marking-worker.js';
 import { PROVIDER, recordOf, seconds, withGrantsDatabase } from './grants-database.js';
 import { median, type Row } from './row.js';
 

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { z } from 'zod';
 import { loadConfig } from '#platform/config.js';
 import { main } from '#platform/serve.js';
-import { verifyAudit } from './audit-chain.js';
+import { verifyAudit } from './audit/audit-chain.js';
 import { GRANTS_SCHEMA } from './grants-schema.js';
 
 /** `npm run audit:verify [-- --head SEQ:HASH]`: finds audit rows that were changed or removed; exits with 1 if there are. */

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { AppliedBatch } from './apply-batch.js';
-import type { RejectedRecord } from './decode-batch.js';
+import type { AppliedBatch } from './events/apply-batch.js';
+import type { RejectedRecord } from './events/decode-batch.js';
 
 /** What grants says of itself. */
 export class GrantsMetrics {

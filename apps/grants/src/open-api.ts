@@ -2,19 +2,24 @@ import { z } from 'zod';
 import { scopeStateData } from '#contracts/revocation.js';
 import { openApi, type Operation } from '#platform/open-api.js';
 import { receiptFacts } from '#proof/receipt.js';
-import { accessQuestion } from './access.controller.js';
-import { auditQueryFields, auditView } from './audit.controller.js';
-import { decision, tripQuery, tripView } from './guard-trips.controller.js';
+import { accessQuestion } from './grants/access.controller.js';
+import { auditQueryFields, auditView } from './audit/audit.controller.js';
+import { decision, tripQuery, tripView } from './guard/guard-trips.controller.js';
 import { canaryView } from './canary/canary.controller.js';
-import { accessAnswer } from './check-access.js';
+import { accessAnswer } from './grants/check-access.js';
 import { certificateView, missedWebhookQuery, missedWebhookView } from './completeness/completeness.controller.js';
-import { eventQuery, eventView, eventWithBody } from './events.controller.js';
-import { grantView } from './grant-view.js';
-import { handRevocation, idempotencyKey, newGrant } from './grants.controller.js';
-import { grantQuery } from './list-grants.js';
+import { eventQuery, eventView, eventWithBody } from './events/events.controller.js';
+import { grantView } from './grants/grant-view.js';
+import { handRevocation, idempotencyKey, newGrant } from './grants/grants.controller.js';
+import { grantQuery } from './grants/list-grants.js';
 import { pageOf } from './paging.js';
 import { receiptQuery } from './proof/proof.controller.js';
-import { reinstatementRequest, revocationQuery, revocationRequest, revocationView } from './revocations.controller.js';
+import {
+  reinstatementRequest,
+  revocationQuery,
+  revocationRequest,
+  revocationView,
+} from './scopes/revocations.controller.js';
 import {
   differenceQuery,
   differenceView,
@@ -22,9 +27,9 @@ import {
   reconciliationRequest,
   reconciliationView,
 } from './reconciliation/reconciliation.controller.js';
-import { redriveRequest, setAsideQuery, setAsideView } from './set-aside.controller.js';
-import { shadowQuery, shadowView } from './shadow-revocations.controller.js';
-import { userDetails, userQuery, userView } from './users.controller.js';
+import { redriveRequest, setAsideQuery, setAsideView } from './set-aside/set-aside.controller.js';
+import { shadowQuery, shadowView } from './shadow/shadow-revocations.controller.js';
+import { userDetails, userQuery, userView } from './directory/users.controller.js';
 
 const AWAY = { 503: ['database_unavailable'] } as const;
 const INVALID = { 400: ['request_invalid'] } as const;

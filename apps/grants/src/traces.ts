@@ -1,5 +1,5 @@
 import { followTrace, isTracing, traceparentOf, type TraceSpan } from '#platform/tracing.js';
-import type { DecodedRecord } from './decode-batch.js';
+import type { DecodedRecord } from './events/decode-batch.js';
 import type { OutboxRecord } from './domain/announcements.js';
 
 export interface BatchTraces {

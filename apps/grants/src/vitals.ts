@@ -1,14 +1,14 @@
 import type { KafkaBatchServer } from '#kafka/batch-server.js';
 import type { Logger } from '#platform/logging.js';
 import { BackgroundLoop } from './background-loop.js';
-import { forgetIdempotencyKeys } from './create-grant.js';
+import { forgetIdempotencyKeys } from './grants/create-grant.js';
 import type { Database } from '#platform/database.js';
 import type { GrantsMetrics } from './grants-metrics.js';
 import type { Leader } from '#platform/leader.js';
-import { countPausedTrips, forgetGuardClosings } from './guard.sql.js';
-import { countMarkingJobs } from './marking-jobs.sql.js';
-import { outboxAge } from './outbox.sql.js';
-import { countWaiting } from './set-aside.sql.js';
+import { countPausedTrips, forgetGuardClosings } from './guard/guard.sql.js';
+import { countMarkingJobs } from './marking/marking-jobs.sql.js';
+import { outboxAge } from './outbox/outbox.sql.js';
+import { countWaiting } from './set-aside/set-aside.sql.js';
 
 const EVERY_MS = 2_000;
 const FORGET_EVERY_MS = 3_600_000;

@@ -6,8 +6,8 @@ import { keyOf, scopesOf } from '#revocation/scope.js';
 import { merge, OPEN, type ScopeState } from '#revocation/scope-state.js';
 import type { PastClosingOfScope } from '../src/domain/mark.js';
 import { markOf } from '../src/domain/mark.js';
-import { grantOfRow, type GrantRow } from '../src/grants.sql.js';
-import { markNextChunk } from '../src/marking-worker.js';
+import { grantOfRow, type GrantRow } from '../src/grants/grants.sql.js';
+import { markNextChunk } from '../src/marking/marking-worker.js';
 import { all, apply, grantedAt, newProvider, ownDatabase, type RawEvent, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

@@ -3,10 +3,10 @@ import { decodeWorkOSEvent } from '#contracts/workos-event.js';
 import { effectsOf } from '#revocation/effects.js';
 import { merge, OPEN, type ScopeState } from '#revocation/scope-state.js';
 import { stateFromWire } from '#revocation/wire.js';
-import { applyBatch } from '../src/apply-batch.js';
-import { changeScopes } from '../src/change-scopes.js';
-import { markNextChunk } from '../src/marking-worker.js';
-import { readProgress } from '../src/outbox.sql.js';
+import { applyBatch } from '../src/events/apply-batch.js';
+import { changeScopes } from '../src/scopes/change-scopes.js';
+import { markNextChunk } from '../src/marking/marking-worker.js';
+import { readProgress } from '../src/outbox/outbox.sql.js';
 import {
   all,
   apply,

@@ -1,4 +1,4 @@
-import { sealAudit, verifyAudit } from '../src/audit-chain.js';
+import { sealAudit, verifyAudit } from '../src/audit/audit-chain.js';
 import { all, apply, event, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

@@ -1,6 +1,6 @@
 import type { Tx } from '#platform/sql.js';
-import { readAuditOfPerson } from '../src/audit.sql.js';
-import { createGrant } from '../src/create-grant.js';
+import { readAuditOfPerson } from '../src/audit/audit.sql.js';
+import { createGrant } from '../src/grants/create-grant.js';
 import { apply, event, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

@@ -1,6 +1,6 @@
 import { Problem } from '#platform/problem.js';
-import { createGrant, once } from '../src/create-grant.js';
-import { reinstateScope, revokeScope } from '../src/revoke-scope.js';
+import { createGrant, once } from '../src/grants/create-grant.js';
+import { reinstateScope, revokeScope } from '../src/scopes/revoke-scope.js';
 import { all, apply, event, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

@@ -1,7 +1,7 @@
 import { Database } from '#platform/database.js';
-import { type FoundUser, searchUsers, type UserPlace } from '../src/directory.sql.js';
+import { type FoundUser, searchUsers, type UserPlace } from '../src/directory/directory.sql.js';
 import { GRANTS_SCHEMA } from '../src/grants-schema.js';
-import { grantQuery, listGrants } from '../src/list-grants.js';
+import { grantQuery, listGrants } from '../src/grants/list-grants.js';
 import { all, apply, event, grantedAt, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

@@ -1,13 +1,13 @@
 import { type Scope, scopesOf } from '#revocation/scope.js';
 import { deferred } from '#testing/deferred.js';
 import { eventually } from '#testing/eventually.js';
-import { sealAudit, verifyAudit } from '../src/audit-chain.js';
-import { changeScopes } from '../src/change-scopes.js';
+import { sealAudit, verifyAudit } from '../src/audit/audit-chain.js';
+import { changeScopes } from '../src/scopes/change-scopes.js';
 import { markOf, sameMark } from '../src/domain/mark.js';
-import { grantOfRow, type GrantRow } from '../src/grants.sql.js';
-import { enqueueMarking } from '../src/marking-jobs.sql.js';
-import { markNextChunk } from '../src/marking-worker.js';
-import { readScopes } from '../src/scopes.sql.js';
+import { grantOfRow, type GrantRow } from '../src/grants/grants.sql.js';
+import { enqueueMarking } from '../src/marking/marking-jobs.sql.js';
+import { markNextChunk } from '../src/marking/marking-worker.js';
+import { readScopes } from '../src/scopes/scopes.sql.js';
 import { all, apply, AT, crashing, event, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

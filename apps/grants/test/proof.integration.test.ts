@@ -3,12 +3,12 @@ import { leafHash } from '#proof/merkle.js';
 import { checkReceipt } from '#proof/check-receipt.js';
 import { type ReceiptFacts, receiptFacts, type VoidFacts } from '#proof/receipt.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
-import { sealAudit } from '../src/audit-chain.js';
-import { revokeByHand } from '../src/grants.sql.js';
-import { deleteSent } from '../src/outbox.sql.js';
+import { sealAudit } from '../src/audit/audit-chain.js';
+import { revokeByHand } from '../src/grants/grants.sql.js';
+import { deleteSent } from '../src/outbox/outbox.sql.js';
 import { AuditTree, growAuditTree, TILE } from '../src/proof/audit-tree.js';
 import { prove } from '../src/proof/prove.js';
-import { reinstateScope, revokeScope } from '../src/revoke-scope.js';
+import { reinstateScope, revokeScope } from '../src/scopes/revoke-scope.js';
 import { all, apply, AT, event, grantedAt, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

@@ -1,4 +1,4 @@
-import { disagreement, type Pasts } from '../src/recovery.js';
+import { disagreement, type Pasts } from '../src/outbox/recovery.js';
 
 type Partition = Pasts['partitions'][number];
 const partition = (applied: bigint, committed: bigint, end: bigint): Partition => ({

@@ -13,8 +13,8 @@ import type { OutboxRecord } from '../src/domain/announcements.js';
 import { GrantsMetrics } from '../src/grants-metrics.js';
 import { Leader } from '#platform/leader.js';
 import { RELAY_LOCK } from '../src/grants-schema.js';
-import { enqueue, movePosition } from '../src/outbox.sql.js';
-import { Relay, RELAYED_TOPICS, type RelaySettings } from '../src/relay.js';
+import { enqueue, movePosition } from '../src/outbox/outbox.sql.js';
+import { Relay, RELAYED_TOPICS, type RelaySettings } from '../src/outbox/relay.js';
 import { follow, ownTopics } from './kafka.js';
 import { all, ownDatabase } from './support.js';
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { Database } from '#platform/database.js';
 import { type RoleUrls, testDatabase, type TestDatabase, withRoles } from '#testing/database.js';
-import { sealAudit, verifyAudit } from '../src/audit-chain.js';
+import { sealAudit, verifyAudit } from '../src/audit/audit-chain.js';
 import { GRANTS_SCHEMA } from '../src/grants-schema.js';
 import { apply, event, newProvider, recordOf } from './support.js';
 

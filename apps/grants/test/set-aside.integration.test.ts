@@ -1,7 +1,7 @@
 import { TOPICS } from '#contracts/topics.js';
-import { SetAsideController } from '../src/set-aside.controller.js';
-import { countWaiting, takeForRedrive } from '../src/set-aside.sql.js';
-import { enqueue } from '../src/outbox.sql.js';
+import { SetAsideController } from '../src/set-aside/set-aside.controller.js';
+import { countWaiting, takeForRedrive } from '../src/set-aside/set-aside.sql.js';
+import { enqueue } from '../src/outbox/outbox.sql.js';
 import { all, apply, event, newProvider, ownDatabase, type OwnDatabase, rawRecord, recordOf } from './support.js';
 
 let own: OwnDatabase;

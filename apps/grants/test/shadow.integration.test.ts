@@ -3,12 +3,12 @@ import { decodeWorkOSRecord } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { applyBatch } from '../src/apply-batch.js';
-import { checkAccess } from '../src/check-access.js';
-import { EventApplier } from '../src/event-applier.js';
+import { applyBatch } from '../src/events/apply-batch.js';
+import { checkAccess } from '../src/grants/check-access.js';
+import { EventApplier } from '../src/events/event-applier.js';
 import { GrantsMetrics } from '../src/grants-metrics.js';
-import { sendAgain } from '../src/shadow.js';
-import { readShadowRevocations } from '../src/shadow.sql.js';
+import { sendAgain } from '../src/shadow/shadow.js';
+import { readShadowRevocations } from '../src/shadow/shadow.sql.js';
 import { all, apply, AT, event, grantedAt, newProvider, NO_RULE, ownDatabase, rawRecord, type RawEvent, recordOf } from './support.js'; // prettier-ignore
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;

@@ -5,10 +5,10 @@ import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.
 import type { ConsumedRecord } from '#kafka/record.js';
 import { withRoles } from '#testing/database.js';
 import type { SuspensionRule } from '#revocation/effects.js';
-import { applyBatch, type AppliedBatch } from '../src/apply-batch.js';
+import { applyBatch, type AppliedBatch } from '../src/events/apply-batch.js';
 import { Database } from '#platform/database.js';
-import type { Grant } from '../src/grants.sql.js';
-import { insertGrant } from '../src/grants.sql.js';
+import type { Grant } from '../src/grants/grants.sql.js';
+import { insertGrant } from '../src/grants/grants.sql.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import { GRANTS_SCHEMA } from '../src/grants-schema.js';
 import { ulid } from '../src/ulid.js';

@@ -1,7 +1,7 @@
-import { checkAccess } from '../src/check-access.js';
-import { createGrant } from '../src/create-grant.js';
-import { writeSignIns } from '../src/directory.sql.js';
-import { reinstateScope } from '../src/revoke-scope.js';
+import { checkAccess } from '../src/grants/check-access.js';
+import { createGrant } from '../src/grants/create-grant.js';
+import { writeSignIns } from '../src/directory/directory.sql.js';
+import { reinstateScope } from '../src/scopes/revoke-scope.js';
 import { all, apply, AT, event, grantedAt, newProvider, ownDatabase, type OwnDatabase, type RawEvent, recordOf } from './support.js'; // prettier-ignore
 
 let own: OwnDatabase;

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { Database, type DatabaseConfig } from '#platform/database.js';
 import { eventually } from '#testing/eventually.js';
-import { EventApplier } from '../src/event-applier.js';
+import { EventApplier } from '../src/events/event-applier.js';
 import { GRANTS_SCHEMA } from '../src/grants-schema.js';
 import { GrantsMetrics } from '../src/grants-metrics.js';
 import { all, event, newProvider, NO_RULE, ownDatabase, type OwnDatabase, recordOf } from './support.js';

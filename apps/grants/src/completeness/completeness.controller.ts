@@ -7,7 +7,7 @@ import type { Tx } from '#platform/sql.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { numberedPageQuery, page } from '../paging.js';
-import { id } from '../selectors.js';
+import { id } from '../scopes/selectors.js';
 import { hasTail } from '../tail/tail.js';
 import { type Certificate, certify } from './certificate.js';
 import { type MissedRow, readEvidence, readMissed } from './completeness.sql.js';

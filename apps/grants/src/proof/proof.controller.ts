@@ -8,8 +8,8 @@ import type { ReceiptFacts } from '#proof/receipt.js';
 import { checkReceipt } from '#proof/check-receipt.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { certificateOf } from '../completeness/completeness.controller.js';
-import { providersOf } from '../directory.sql.js';
-import { id } from '../selectors.js';
+import { providersOf } from '../directory/directory.sql.js';
+import { id } from '../scopes/selectors.js';
 import { damaged } from './audit-tree.js';
 import { prove } from './prove.js';
 

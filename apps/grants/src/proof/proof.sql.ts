@@ -3,11 +3,11 @@ import type { RevocationData } from '#contracts/revocation.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import type { AuditFields } from '#proof/audit-row.js';
 import type { Scope } from '#revocation/scope.js';
-import { FIELDS, GENESIS } from '../audit-chain.js';
+import { FIELDS, GENESIS } from '../audit/audit-chain.js';
 import { revocationId } from '../domain/announcements.js';
-import type { SessionRow } from '../directory.sql.js';
-import { type GrantRow, grantOfRow } from '../grants.sql.js';
-import { scopeIds } from '../scopes.sql.js';
+import type { SessionRow } from '../directory/directory.sql.js';
+import { type GrantRow, grantOfRow } from '../grants/grants.sql.js';
+import { scopeIds } from '../scopes/scopes.sql.js';
 
 /** An event as it came first, with the digest of its bytes. */
 export interface SourceEventRow {

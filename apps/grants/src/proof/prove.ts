@@ -7,12 +7,12 @@ import type { ProvenRow, ReceiptFacts, VoidFacts } from '#proof/receipt.js';
 import { type Holder, keyOf, scopesOf } from '#revocation/scope.js';
 import { isClosed } from '#revocation/scope-state.js';
 import { stateToWire } from '#revocation/wire.js';
-import { readHead } from '../audit-chain.js';
-import type { SessionRow } from '../directory.sql.js';
+import { readHead } from '../audit/audit-chain.js';
+import type { SessionRow } from '../directory/directory.sql.js';
 import { type KnownScopes, markOf } from '../domain/mark.js';
-import { BY_EVENT, standingOf } from '../grant-view.js';
-import { countActiveGrants, type Grant } from '../grants.sql.js';
-import { readScopeIds, readScopes } from '../scopes.sql.js';
+import { BY_EVENT, standingOf } from '../grants/grant-view.js';
+import { countActiveGrants, type Grant } from '../grants/grants.sql.js';
+import { readScopeIds, readScopes } from '../scopes/scopes.sql.js';
 import { AuditTree, damaged } from './audit-tree.js';
 import {
   type ChainedRow,

@@ -5,9 +5,9 @@ import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
 import { valid } from '#platform/validation.js';
 import { ProviderRegistry } from '#providers/registry.js';
-import { appendAudit } from '../audit.sql.js';
+import { appendAudit } from '../audit/audit.sql.js';
 import { numberedPageQuery, page } from '../paging.js';
-import { id } from '../selectors.js';
+import { id } from '../scopes/selectors.js';
 import { hasTail } from '../tail/tail.js';
 import { DIFFERENCES } from './differences.js';
 import {

@@ -1,6 +1,6 @@
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
-import { appendAudit } from '../audit.sql.js';
+import { appendAudit } from '../audit/audit.sql.js';
 import { ulid } from '../ulid.js';
 import { insertRun, type RunRow } from './reconciliation.sql.js';
 

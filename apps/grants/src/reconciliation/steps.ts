@@ -3,7 +3,7 @@ import type { Database } from '#platform/database.js';
 import type { Tx } from '#platform/sql.js';
 import type { SuspensionRule } from '#revocation/effects.js';
 import { type Page, type WorkOSApi, WorkOSApiError, type WorkOSObject } from '#workos/api-client.js';
-import { readStates } from '../scopes.sql.js';
+import { readStates } from '../scopes/scopes.sql.js';
 import {
   changeBy,
   type Difference,

@@ -3,7 +3,7 @@ import { rowsOf, type Tx } from '#platform/sql.js';
 import type { Scope } from '#revocation/scope.js';
 import { OPEN } from '#revocation/scope-state.js';
 import type { SourcedUpdate } from '../domain/fold.js';
-import { scopeOfRow } from '../scopes.sql.js';
+import { scopeOfRow } from '../scopes/scopes.sql.js';
 
 interface HandRow {
   provider_id: string;

@@ -7,8 +7,8 @@ import { type ScopeKey, scopesOf } from '#revocation/scope.js';
 import { isHarmless, type ScopeState } from '#revocation/scope-state.js';
 import { stateToWire } from '#revocation/wire.js';
 import { markOf, sameMark } from '../domain/mark.js';
-import { grantOfRow, type GrantRow } from '../grants.sql.js';
-import { readEveryState, readScopes } from '../scopes.sql.js';
+import { grantOfRow, type GrantRow } from '../grants/grants.sql.js';
+import { readEveryState, readScopes } from '../scopes/scopes.sql.js';
 
 /** One place where two records of the same past say different things. */
 export interface Difference {

@@ -2,13 +2,13 @@ import { Database, type DatabaseConfig } from '#platform/database.js';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import { keyOf, type Scope, type ScopeKey } from '#revocation/scope.js';
 import { OPEN } from '#revocation/scope-state.js';
-import { changeScopes } from '../change-scopes.js';
+import { changeScopes } from '../scopes/change-scopes.js';
 import { stateRecord } from '../domain/announcements.js';
 import type { SourcedUpdate } from '../domain/fold.js';
 import { GRANTS_SCHEMA } from '../grants-schema.js';
-import { enqueueMarking } from '../marking-jobs.sql.js';
-import { enqueue } from '../outbox.sql.js';
-import { lockScopes, readEveryState, scopeOfRow } from '../scopes.sql.js';
+import { enqueueMarking } from '../marking/marking-jobs.sql.js';
+import { enqueue } from '../outbox/outbox.sql.js';
+import { lockScopes, readEveryState, scopeOfRow } from '../scopes/scopes.sql.js';
 import type { Difference } from './compare.js';
 
 /** What the live state lacks. */
