@@ -5,7 +5,7 @@ import { Client, untilAnswer, type Json } from '../journey/client.js';
 import type { TestStack } from '../journey/stack.js';
 import type { Journal, Observation } from './check.js';
 import type { Issuer } from './issuer.js';
-import { type Fault, type Plan, planOf, type Victim } from './plan.js';
+import { type Fault, type Plan, planOf } from './plan.js';
 import type { Records } from './records.js';
 
 /** A machine may be busy with other things; whoever waits so long waits in vain. */
@@ -278,32 +278,17 @@ async function everyReplicaInSync(brokers: string): Promise<void> {
 }
 
 async function strike({ victim, kind, forMs }: Fault, running: TestStack): Promise<void> {
-  if (kind === 'keep away') return keepAway(victim, forMs, running);
+  if (kind === 'keep away') {
+    const letBack = running.keepAway(victim);
+    await delay(forMs);
+    return letBack();
+  }
   if (kind === 'pause') {
     const goOn = await running.pause(victim);
     await delay(forMs);
     return goOn();
   }
-  const pid = (await running.read())?.pids[victim];
-  if (pid === undefined) return; // it is being started again at this moment
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // another fault was faster
-  }
-}
-
-async function keepAway(victim: Victim, forMs: number, running: TestStack): Promise<void> {
-  const until = performance.now() + forMs;
-  let killed: number | undefined;
-  do {
-    const pid = (await running.read())?.pids[victim];
-    if (pid !== undefined && pid !== killed) {
-      await strike({ victim, kind: 'kill', atMs: 0, forMs: 0 }, running);
-      killed = pid;
-    }
-    await delay(20);
-  } while (performance.now() < until);
+  await running.kill(victim);
 }
 
 async function newProvider(client: Client, issuer: Issuer, seed: number): Promise<Provider> {

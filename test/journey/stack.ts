@@ -82,10 +82,31 @@ export class TestStack {
     return text === '' ? undefined : (JSON.parse(text) as StackFile);
   }
 
+  /**
+   * SIGKILL to one of its processes. Its id, though it may have ended by itself; undefined while there is none.
+   * @param killed the one that was killed before: it is left alone, since its id may be another's by now
+   */
+  async kill(name: string, killed?: number): Promise<number | undefined> {
+    const pid = (await this.read())?.pids[name];
+    if (pid !== undefined && pid !== killed) signal(pid, 'SIGKILL');
+    return pid;
+  }
+
+  /** Killed, and again whenever the stack has started it anew; until what it returns is called. */
+  keepAway(name: string): () => Promise<void> {
+    let over = false;
+    const killing = (async () => {
+      for (let killed: number | undefined; !over; await delay(20)) killed = (await this.kill(name, killed)) ?? killed;
+    })();
+    return async () => {
+      over = true;
+      await killing;
+    };
+  }
+
   /** SIGKILL to one of its processes; resolves once another one has taken its place. */
   async killAndAwait(name: string): Promise<void> {
-    const before = (await this.read())!.pids[name]!;
-    process.kill(before, 'SIGKILL');
+    const before = await this.kill(name);
     for (;;) {
       const now = (await this.read())?.pids[name];
       if (now !== undefined && now !== before) return;

@@ -46,23 +46,6 @@ async function silence(server: string): Promise<() => Promise<void>> {
   return async () => goOn();
 }
 
-/** Killed, and again whenever the stack has started it anew. */
-async function keepAway(server: string): Promise<() => Promise<void>> {
-  let over = false;
-  const killing = (async () => {
-    for (let killed: number | undefined; !over; await delay(20)) {
-      const pid = (await running.read())?.pids[server];
-      if (pid === undefined || pid === killed) continue;
-      process.kill(pid, 'SIGKILL');
-      killed = pid;
-    }
-  })();
-  return async () => {
-    over = true;
-    await killing;
-  };
-}
-
 const answersOfIngress = (webhook: object, status: number): Promise<number> =>
   untilAnswer(
     () => client.deliver(webhook),
@@ -104,7 +87,7 @@ const OUTAGES: Outage[] = [
   {
     what: 'Kafka is away',
     server: 'kafka',
-    begin: keepAway,
+    begin: async (server) => running.keepAway(server),
     missing: { webhookIngress: 'kafka', grants: 'kafka', tokenVerification: 'view', portal: 'publication' },
     during: withoutKafka,
   },
@@ -118,7 +101,7 @@ const OUTAGES: Outage[] = [
   {
     what: 'Postgres is away',
     server: 'postgres',
-    begin: keepAway,
+    begin: async (server) => running.keepAway(server),
     missing: { grants: 'database', tokenVerification: 'view', portal: 'database' },
     during: withoutPostgres,
   },
