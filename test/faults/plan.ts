@@ -10,7 +10,7 @@ import {
   USERS,
 } from '#testing/histories.js';
 
-export type Victim = 'webhookIngress' | 'grants' | 'tokenVerification' | 'postgres' | 'kafka' | Broker;
+type Victim = 'webhookIngress' | 'grants' | 'tokenVerification' | 'postgres' | 'kafka' | Broker;
 /** Of three. */
 export type Broker = 'kafka1' | 'kafka2' | 'kafka3';
 

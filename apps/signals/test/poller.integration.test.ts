@@ -368,7 +368,7 @@ test('at the end a request that is held is let go at once', async () => {
 });
 
 test('a source that is deleted is asked no more; a changed one as it is now', async () => {
-  await start();
+  await start({ sourcePollTimeoutMs: 3_600_000 });
   await eventually(() => transmitter.open === 1);
   transmitter.authorization = 'Bearer another';
   await database.transaction((tx) => changePoll(tx, source.id, pollOf(source.id, {}, 'Bearer another')));
