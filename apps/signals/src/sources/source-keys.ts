@@ -20,37 +20,41 @@ interface Known {
   readAt: number;
 }
 
+type KeysOf = Pick<SourceRow, 'id' | 'issuer' | 'jwks_uri'>;
+
 /** The key sets of sources, found by their SSF configuration (SSF 1.0, section 7.2); with the guard against our own network. */
 export class SourceKeys {
-  private readonly known = new Map<string, Promise<Known>>();
+  private readonly known = new Map<string, Known>();
+  /** Of several that wait for the same keys one reads them. */
+  private readonly reading = new Map<string, Promise<Known>>();
 
   constructor(private readonly options: { allowLocalHosts: boolean; timeoutMs: number }) {}
 
   /** @param maxAgeMs how long ago they may have been read at most. Throws {@link KeysUnavailable}. */
-  async of(source: Pick<SourceRow, 'id' | 'issuer' | 'jwks_uri'>, maxAgeMs = FRESH_MS): Promise<JWTVerifyGetKey> {
+  async of(source: KeysOf, maxAgeMs = FRESH_MS): Promise<JWTVerifyGetKey> {
     const notBefore = performance.now() - maxAgeMs;
-    let reading = this.known.get(source.id);
-    const former = await reading?.catch(() => undefined);
-    if (former && former.readAt >= notBefore) return former.keys;
-    // Of several that wait for the same keys one reads them.
-    if (reading === this.known.get(source.id)) {
-      reading = this.read(source);
-      this.known.set(source.id, reading);
-    } else {
-      reading = this.known.get(source.id);
-    }
-    try {
-      return (await reading!).keys;
-    } catch (error) {
-      if (this.known.get(source.id) === reading) {
-        if (former) this.known.set(source.id, Promise.resolve(former));
-        else this.known.delete(source.id);
-      }
-      throw new KeysUnavailable((error as Error).message, { cause: error });
-    }
+    let known = this.known.get(source.id);
+    // What is being read already may have been asked for too early; then once more.
+    while (!known || known.readAt < notBefore) known = await (this.reading.get(source.id) ?? this.readAnew(source));
+    return known.keys;
   }
 
-  private async read(source: Pick<SourceRow, 'issuer' | 'jwks_uri'>): Promise<Known> {
+  /** Where it fails, what was known is kept. */
+  private readAnew(source: KeysOf): Promise<Known> {
+    const reading = this.read(source)
+      .then((known) => {
+        this.known.set(source.id, known);
+        return known;
+      })
+      .catch((error: unknown) => {
+        throw new KeysUnavailable((error as Error).message, { cause: error });
+      })
+      .finally(() => this.reading.delete(source.id));
+    this.reading.set(source.id, reading);
+    return reading;
+  }
+
+  private async read(source: KeysOf): Promise<Known> {
     const readAt = performance.now();
     const jwksUri = source.jwks_uri ?? (await this.discover(source.issuer));
     const { keys } = parse(keySet, await this.fetch(jwksUri));
