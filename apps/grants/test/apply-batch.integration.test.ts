@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { TOPICS } from '#contracts/topics.js';
 import { decodeWorkOSEvent } from '#contracts/workos-event.js';
 import { effectsOf } from '#revocation/effects.js';
@@ -90,6 +91,20 @@ test('each event is kept byte for byte as it came, also beside longer and shorte
   const valueOf = new Map(kept.map(({ kafka_offset, value }) => [kafka_offset, value.toString('hex')]));
   for (const { offset, value } of records) expect(valueOf.get(offset)).toBe(value!.toString('hex'));
   expect(kept).toHaveLength(records.length);
+});
+
+test('names and addresses longer than an index can hold do not stop a partition', async () => {
+  const providerId = newProvider();
+  // Of random bytes: what can be compressed fits into an index however long it is.
+  const long = randomBytes(8_000).toString('base64');
+  const wide = Array.from(randomBytes(2_000), (byte) => String.fromCharCode(0x4e00 + byte * 3)).join('');
+  await apply(own.database, [
+    recordOf(event('user.created', 1, { id: 'user_long', email: long, first_name: wide, last_name: long }), providerId),
+    recordOf(event('user.created', 2, { id: 'user_wide', name: wide, external_id: long }), providerId),
+    recordOf(event('organization.created', 3, { id: 'org_long', name: long }), providerId),
+  ]);
+  const [kept] = await all<{ email: string }>(own.database, 'select email from users where id = $1', ['user_long']);
+  expect(kept!.email).toBe(long.slice(0, 320));
 });
 
 test('an event delivered again changes nothing, announces nothing and is audited once', async () => {

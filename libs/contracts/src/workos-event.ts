@@ -11,8 +11,13 @@ import { Rejected } from './rejected.js';
  * sends stays in the record (`raw`) untouched. Shapes: WorkOS OpenAPI specification, `data` of each event type.
  */
 
-const id = z.string().min(1).max(255);
-const optionalText = z.string().nullish();
+const MAX_ID_LENGTH = 255;
+const id = z.string().min(1).max(MAX_ID_LENGTH);
+/** A name of a type becomes a key too, and is no longer than an id. */
+const eventName = id;
+/** What decides nothing must not keep an event from having its effect: of another shape, it counts as left out. */
+const asNone = <T extends z.ZodType>(schema: T): z.ZodCatch<z.ZodOptional<T>> => schema.optional().catch(undefined);
+const optionalText = asNone(z.string().nullable());
 
 const user = z.object({
   id,
@@ -27,15 +32,16 @@ const user = z.object({
 /** `user.deleted` normally carries the whole user, but only the id decides: a trimmed one must still revoke. */
 const deletedUser = z.object({ id });
 const membership = z.object({
-  id: id.optional(),
+  id: asNone(id),
   user_id: id,
   organization_id: id,
   status: z.string(),
-  role: z.object({ slug: z.string() }).nullish(),
+  role: asNone(z.object({ slug: z.string() }).nullable()),
 });
-const deletedMembership = membership.partial({ status: true });
+/** Its status decides nothing: WorkOS leaves the last one in it. */
+const deletedMembership = membership.omit({ status: true });
 const organization = z.object({ id, name: optionalText });
-const session = z.object({ id, user_id: id.nullish(), organization_id: id.nullish() });
+const session = z.object({ id, user_id: asNone(id.nullable()), organization_id: asNone(id.nullable()) });
 const deletedOrganization = z.object({ id });
 /**
  * Not from WorkOS: what another transmitter of Shared Signals has said, in our words. A user, an organization, both (the
@@ -84,7 +90,7 @@ interface Common {
   /** WorkOS's id of the event, the same in every delivery and in the Events API. */
   id: string;
   providerId: string;
-  /** WorkOS's own time of the event (`created_at`); decisions use no other clock. */
+  /** WorkOS's own time of the event (`created_at`); decisions use no other clock, see {@link ENDS_FOR_EVER}. */
   occurredAt: Moment;
   /** What changed, with the old values, where WorkOS says so (`context.previous_attributes`). */
   previousAttributes: Readonly<Record<string, unknown>>;
@@ -103,10 +109,10 @@ export type WorkOSEvent =
 
 const envelope = z.object({
   id,
-  event: z.string().min(1),
+  event: eventName,
   data: z.looseObject({}),
-  created_at: z.string().optional(),
-  context: z.object({ previous_attributes: z.record(z.string(), z.unknown()).nullish() }).nullish(),
+  created_at: asNone(z.string()),
+  context: asNone(z.object({ previous_attributes: asNone(z.record(z.string(), z.unknown()).nullable()) }).nullable()),
 });
 
 /** `data` of a record of `workos.events`: what WorkOS sends, as far as anything is decided by it. Undefined: of any other type. */
@@ -116,18 +122,29 @@ export const workosEventData = (type?: KnownType): z.ZodType =>
 /** What routing needs of it. */
 const routing = envelope.pick({ id: true, event: true, data: true });
 
+/** Their moment decides nothing: whenever it was, it is for ever. Without one they count as having happened when they came. */
+const ENDS_FOR_EVER: ReadonlySet<KnownType> = new Set(['user.deleted', 'organization.deleted', 'session.revoked']);
+
+/** How an event came, as the record around it says. */
+export type Arrival = Partial<Pick<Common, 'shadow' | 'reconciled'>> & { receivedAt?: Moment };
+
 /**
  * Reads one WorkOS event from a parsed webhook body or an Events API entry.
  * Throws `Rejected('event_malformed')` where a field that decides something is missing or of the wrong type.
  */
-export function decodeWorkOSEvent(json: unknown, providerId: string, shadow = false, reconciled = false): WorkOSEvent {
+export function decodeWorkOSEvent(
+  json: unknown,
+  providerId: string,
+  { shadow = false, reconciled = false, receivedAt = NaN }: Arrival = {},
+): WorkOSEvent {
   const parsed = checked(envelope, json);
   if (!parsed.success) throw new Rejected('event_malformed', problemFields(parsed.error));
   const { id, event, data, created_at, context } = parsed.data;
   const common = { id, providerId, previousAttributes: context?.previous_attributes ?? {}, shadow, reconciled };
 
-  const occurredAt = timeOf(created_at ?? data['updated_at']);
-  if (!isKnown(event)) return { ...common, occurredAt, type: 'unknown', name: event };
+  const said = firstTime(timeOf(created_at), timeOf(data['updated_at']));
+  if (!isKnown(event)) return { ...common, occurredAt: said, type: 'unknown', name: event };
+  const occurredAt = ENDS_FOR_EVER.has(event) ? firstTime(said, receivedAt) : said;
   if (Number.isNaN(occurredAt)) throw new Rejected('event_malformed', 'created_at');
 
   const decoded = checked<unknown>(DATA_SCHEMAS[event], data);
@@ -136,6 +153,7 @@ export function decodeWorkOSEvent(json: unknown, providerId: string, shadow = fa
 }
 
 const timeOf = (value: unknown): Moment => (typeof value === 'string' ? parseTime(value) : NaN);
+const firstTime = (a: Moment, b: Moment): Moment => (Number.isNaN(a) ? b : a);
 const isKnown = (type: string): type is KnownType => Object.hasOwn(DATA_SCHEMAS, type);
 
 export const WORKOS_EVENT_TYPE_PREFIX = 'com.workos.';
@@ -165,8 +183,13 @@ export function decodeWorkOSRecord(value: Buffer | null): WorkOSRecord {
   if (!record.type.startsWith(WORKOS_EVENT_TYPE_PREFIX)) throw new Rejected('record_malformed', 'type');
   if (!record.providerid) throw new Rejected('record_malformed', 'providerid');
   const via = VIAS.find((known) => known === record.via);
-  const event = decodeWorkOSEvent(record.data, record.providerid, record.shadow === true, via === 'reconciliation');
-  return { event, receivedAt: timeOf(record.receivedat), via, raw: record.data };
+  const receivedAt = timeOf(record.receivedat);
+  const event = decodeWorkOSEvent(record.data, record.providerid, {
+    shadow: record.shadow === true,
+    reconciled: via === 'reconciliation',
+    receivedAt,
+  });
+  return { event, receivedAt, via, raw: record.data };
 }
 
 /** The envelope, checked just as far as routing needs; the rest is checked where it decides something. */
@@ -205,17 +228,11 @@ type Routing = z.infer<typeof routing>;
 function isRouted(json: unknown): json is Routing {
   if (typeof json !== 'object' || json === null) return false;
   const { id, event, data } = json as Record<string, unknown>;
-  return (
-    typeof id === 'string' &&
-    id.length > 0 &&
-    id.length <= 255 &&
-    typeof event === 'string' &&
-    event !== '' &&
-    typeof data === 'object' &&
-    data !== null &&
-    !Array.isArray(data)
-  );
+  return isId(id) && isId(event) && typeof data === 'object' && data !== null && !Array.isArray(data);
 }
+
+const isId = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH;
 
 function envelopeOf({ id, event, data }: Routing, json: unknown): WorkOSEnvelope {
   const createdAt = (json as { created_at?: unknown }).created_at;
@@ -227,11 +244,10 @@ function envelopeOf({ id, event, data }: Routing, json: unknown): WorkOSEnvelope
   };
 }
 
+/** What is longer than an id is none: it would be hashed for seconds, and stored three times. */
 function keyOf(type: string, data: Record<string, unknown>): string | undefined {
   const own = type.startsWith('user.') || type.startsWith('organization.') ? data['id'] : undefined;
-  return [own, data['user_id'], data['organization_id'], data['id']].find(
-    (value): value is string => typeof value === 'string' && value !== '',
-  );
+  return [own, data['user_id'], data['organization_id'], data['id']].find(isId);
 }
 
 /**

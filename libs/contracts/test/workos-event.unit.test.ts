@@ -127,6 +127,56 @@ test('a trimmed user.deleted is enough', () => {
   expect(decodeWorkOSEvent(json, 'idp_1')).toMatchObject({ type: 'user.deleted', previousAttributes: {} });
 });
 
+const ENDS = {
+  'user.deleted': { id: 'user_1' },
+  'organization.deleted': { id: 'org_1' },
+  'session.revoked': { id: 'session_1' },
+  'organization_membership.deleted': { user_id: 'user_1', organization_id: 'org_1' },
+  'organization_membership.updated': { user_id: 'user_1', organization_id: 'org_1', status: 'inactive' },
+};
+const recordOf = (json: object): Buffer => {
+  const sent = body(json);
+  return encodeWorkOSRecord(sent, readWorkOSEnvelope(sent), { id: 'idp_1', mode: 'enforced' }, new Date(7_000));
+};
+
+test.each(Object.entries(ENDS))('%s is read whatever stands in the fields that decide nothing', (event, data) => {
+  const odd = { ...data, ...(event === 'session.revoked' ? { user_id: 7 } : { role: 'admin' }), updated_at: 8 };
+  for (const context of ['dashboard', [], { previous_attributes: [] }, { previous_attributes: 'status' }]) {
+    const json = { id: 'event_1', event, data: odd, created_at: '2026-01-15T12:00:00.000Z', context };
+    expect(decodeWorkOSRecord(recordOf(json)).event).toMatchObject({ type: event, data, previousAttributes: {} });
+  }
+});
+
+test.each(['user.deleted', 'organization.deleted', 'session.revoked'] as const)(
+  '%s is for ever, and needs no time: without one it counts as having happened when it came',
+  (event) => {
+    for (const created_at of [undefined, null, 'yesterday', 1_768_478_400_000]) {
+      const read = decodeWorkOSRecord(recordOf({ id: 'event_1', event, data: ENDS[event], created_at }));
+      expect(read.event).toMatchObject({ type: event, occurredAt: 7_000 });
+    }
+    const told = { id: 'event_1', event, data: { ...ENDS[event], updated_at: '1970-01-01T00:00:01.000Z' } };
+    expect(decodeWorkOSRecord(recordOf(told)).event.occurredAt).toBe(1_000);
+  },
+);
+
+test('what could be opened again needs its own time', () => {
+  const json = {
+    id: 'event_1',
+    event: 'organization_membership.deleted',
+    data: ENDS['organization_membership.deleted'],
+  };
+  expect(codeOf(() => decodeWorkOSRecord(recordOf(json)))).toBe('event_malformed: created_at');
+});
+
+test('what is longer than an id is no key, and no type', () => {
+  const long = 'x'.repeat(256);
+  const data = { id: long, user_id: long, organization_id: 'org_1' };
+  expect(readWorkOSEnvelope(body({ id: 'event_1', event: 'user.deleted', data })).key).toBe('org_1');
+  expect(readWorkOSEnvelope(body({ id: 'event_1', event: 'user.deleted', data: { id: long } })).key).toBe('event_1');
+  expect(codeOf(() => readWorkOSEnvelope(body({ id: 'event_1', event: long, data })))).toBe('body_malformed: event');
+  expect(codeOf(() => decodeWorkOSEvent({ id: 'event_1', event: long, data }, 'idp_1'))).toBe('event_malformed: event');
+});
+
 test.each([
   [null, 'the record has no value'],
   [Buffer.from('x'), 'the value is not JSON'],

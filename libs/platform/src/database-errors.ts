@@ -42,5 +42,5 @@ export function isUnavailable(error: unknown): boolean {
   return code === undefined ? AWAY_MESSAGE.test(error.message) : AWAY.has(code) || code.startsWith('08');
 }
 
-/** Whether the values themselves cannot be stored (SQLSTATE class 22): no retry helps. */
-export const isUnstorable = (error: unknown): boolean => /^22...$/.test(codeOf(error) ?? '');
+/** Whether the values themselves cannot be stored (SQLSTATE class 22), or are too much for an index (54): no retry helps. */
+export const isUnstorable = (error: unknown): boolean => /^(22|54)...$/.test(codeOf(error) ?? '');

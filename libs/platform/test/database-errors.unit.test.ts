@@ -35,6 +35,7 @@ test.each([
   ['22001', 'set aside', 'too long'],
   ['22003', 'set aside', 'out of range'],
   ['22021', 'set aside', 'a character that the encoding lacks'],
+  ['54000', 'set aside', 'too large for an index'],
   ['22P05', 'set aside', 'a character that cannot be converted'],
   ['23505', 'ours', 'unique violation'],
   ['23514', 'ours', 'check violation'],

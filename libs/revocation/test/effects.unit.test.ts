@@ -216,7 +216,7 @@ test('a state comes back from the wire as it was', () => {
 
 test('what came in shadow mode does nothing, and what it would have done can be told', () => {
   const json = { id: 'event_1', event: 'user.deleted', data: { id: 'u' }, created_at: AT };
-  const shadow = decodeWorkOSEvent(json, 'p', true);
+  const shadow = decodeWorkOSEvent(json, 'p', { shadow: true });
   expect(effectsOf(shadow)).toEqual([]);
   expect(wouldBeEffectsOf(shadow)).toEqual(effectsOf(decodeWorkOSEvent(json, 'p')));
 });

@@ -101,13 +101,13 @@ export function directoryChanges(events: readonly WorkOSEvent[]): DirectoryChang
       case 'organization_membership.created':
       case 'organization_membership.updated':
       case 'organization_membership.deleted': {
-        const { user_id: userId, organization_id: organizationId, id, status, role } = event.data;
+        const { user_id: userId, organization_id: organizationId, id, role } = event.data;
         memberships.add([providerId, userId, organizationId], {
           providerId,
           userId,
           organizationId,
           membershipId: id ?? null,
-          status: event.type === 'organization_membership.deleted' ? 'deleted' : (storable(status) ?? ''),
+          status: event.type === 'organization_membership.deleted' ? 'deleted' : storable(event.data.status)!,
           role: storable(role?.slug),
           at,
           eventId,
@@ -153,9 +153,13 @@ export function directoryChanges(events: readonly WorkOSEvent[]): DirectoryChang
   };
 }
 
-/** Text that PostgreSQL can hold: without NUL, and well-formed. */
+/** An index holds 2,704 bytes: the longest first and last name together, at three bytes each, with some to spare. */
+const LONGEST_TEXT = 320;
+
+/** Text for people to look at as PostgreSQL can hold and index it: without NUL, well-formed, its beginning where it is long. */
 export function storable(text: string | null | undefined): string | null {
-  return text === null || text === undefined ? null : text.replaceAll('\0', '').toWellFormed();
+  if (text === null || text === undefined) return null;
+  return text.replaceAll('\0', '').slice(0, LONGEST_TEXT).toWellFormed();
 }
 
 const least = (a: Moment | null, b: Moment | null): Moment | null => (a === null ? b : b === null ? a : Math.min(a, b));
