@@ -94,8 +94,9 @@ export class LocalStack {
         // it has ended already
       }
     }
+    if (!this.lock) return;
     rmSync(this.place.stackFile, { force: true });
-    if (this.lock) rmSync(this.place.lockFile, { force: true });
+    rmSync(this.place.lockFile, { force: true });
   }
 
   private async run(name: string, service: Service, restarted?: () => Promise<void>): Promise<void> {
@@ -176,7 +177,8 @@ export class LocalStack {
   private async stopEverything(): Promise<void> {
     this.abort.abort(new Error('the stack is stopping'));
     await this.noting.catch(() => undefined);
-    await rm(this.place.stackFile, { force: true });
+    // Without the lock it is the file of another one, which runs on.
+    if (this.lock) await rm(this.place.stackFile, { force: true });
     await Promise.allSettled(this.services.map((service) => service.stop()));
     await Promise.allSettled(this.local.map((server) => server.stop()));
     for (const server of (await this.servers) ?? []) {
