@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import { isStorable } from '#platform/validation.js';
+
+const isPart = (part: unknown): part is string => typeof part === 'string' && isStorable(part);
 
 /** An opaque place in a list: what was last on the page before. */
 const cursor = z.string().transform((text, context): string[] => {
   try {
     const place: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-    if (Array.isArray(place) && place.length > 0 && place.every((part) => typeof part === 'string')) return place;
+    if (Array.isArray(place) && place.length > 0 && place.every(isPart)) return place;
   } catch {
     // told below
   }

@@ -217,6 +217,8 @@ test('pages hold every grant once, whatever the filter', async () => {
   const active = ids.filter((_, index) => index >= 6 && index % 3 !== 0);
   expect(await collect('status=active')).toEqual(active.toReversed());
   expect(await collect('resource=r1')).toEqual(ids.filter((_, index) => index % 2 === 1).toReversed());
+  const impossible = Buffer.from('["a\\u0000"]').toString('base64url');
+  expect((await call('GET', `/v1/grants?cursor=${impossible}`)).body).toMatchObject({ code: 'request_invalid' });
 });
 
 test('a grant revoked by hand, an expired one and one that is not there are told apart', async () => {

@@ -29,6 +29,7 @@ const TITLES: Record<number, string> = {
   406: 'Not Acceptable',
   409: 'Conflict',
   413: 'Content Too Large',
+  414: 'URI Too Long',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
@@ -44,6 +45,7 @@ const CODES: Record<number, string> = {
   404: 'not_found',
   405: 'method_not_allowed',
   413: 'body_too_large',
+  414: 'url_too_long',
   415: 'media_type_unsupported',
   429: 'rate_limited',
 };
@@ -72,9 +74,16 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const status = statusOf(error);
   if (status !== undefined && status >= 400 && status < 500) {
-    return new Problem(status, CODES[status] ?? 'bad_request', (error as Error).message);
+    return new Problem(status, CODES[status] ?? 'bad_request', sayingNoUrl(status, error as Error));
   }
   return new Problem(500, 'internal_error', 'Our fault; the log of the service says more.');
+}
+
+/** Frameworks repeat the path that they were asked for, which may hold a token and lands in the logs of whoever asked. */
+function sayingNoUrl(status: number, error: Error): string {
+  if (status === 404) return 'There is nothing at this path.';
+  if (status === 414) return 'A part of the path is too long.';
+  return (error as { code?: unknown }).code === 'FST_ERR_BAD_URL' ? 'The path cannot be decoded.' : error.message;
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -3,12 +3,12 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Type, DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ConfigError } from './config.js';
 import { forgetTypeOfNothing } from './empty-body.js';
 import { HealthController } from './health.js';
 import { type Logger, NestLogger } from './logging.js';
-import { type Problem, ProblemFilter, sendProblem } from './problem.js';
+import { type Problem, ProblemFilter, sendProblem, toProblem } from './problem.js';
 import { stopTracing } from './tracing.js';
 
 export interface ServeOptions {
@@ -41,6 +41,8 @@ export async function createService(
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 1_000 },
+    // A path that cannot be read comes to no route, and to no filter.
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => sendProblem(reply, toProblem(error)),
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: new NestLogger(options.logger),

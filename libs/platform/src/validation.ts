@@ -3,17 +3,37 @@ import type { z } from 'zod';
 import { checked } from '#contracts/checked.js';
 import { Problem } from './problem.js';
 
-/** `@Body(valid(schema))`: what enters is what the schema says, or a 400 `request_invalid` that names every field. */
+/**
+ * `@Body(valid(schema))`: what enters is what the schema says and can be stored as it is, or a 400 `request_invalid` that names
+ * every field.
+ */
 export function valid<T>(schema: z.ZodType<T>): PipeTransform<unknown, T> {
   return {
     transform(value: unknown): T {
+      const field = unstorableIn(value, []);
+      if (field !== undefined) throw invalid([{ field, message: 'must hold no NUL and no half of a character' }]);
       const parsed = checked(schema, value ?? {});
       if (parsed.success) return parsed.data;
-      throw new Problem(400, 'request_invalid', 'Some fields are missing or not as they should be; see errors.', {
-        extra: {
-          errors: parsed.error.issues.map((issue) => ({ field: issue.path.join('.'), message: issue.message })),
-        },
-      });
+      throw invalid(parsed.error.issues.map(({ path, message }) => ({ field: path.join('.'), message })));
     },
   };
+}
+
+const invalid = (errors: { field: string; message: string }[]): Problem =>
+  new Problem(400, 'request_invalid', 'Some fields are missing or not as they should be; see errors.', {
+    extra: { errors },
+  });
+
+/** PostgreSQL holds no NUL in a text, and UTF-8 no half of a character. */
+export const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
+/** Where a text stands that cannot be stored. */
+function unstorableIn(value: unknown, path: readonly string[]): string | undefined {
+  if (typeof value === 'string') return isStorable(value) ? undefined : path.join('.');
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    const found = unstorableIn(inner, [...path, name]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

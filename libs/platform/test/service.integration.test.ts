@@ -36,6 +36,11 @@ class Routes {
     throw new Problem(409, 'principal_deprovisioned', 'Gone.', { headers: { 'x-why': 'rule' }, extra: { scope: 'k' } });
   }
 
+  @Get('long/:part')
+  long(): object {
+    return {};
+  }
+
   @Public()
   @Get('fault')
   fault(): never {
@@ -118,8 +123,21 @@ test('a request that names a type and has no body is one without a body', async 
   });
 });
 
-test('404 for a route that there is not', async () => {
-  expect(await problem(await call('/nothing'))).toMatchObject({ status: 404, code: 'not_found' });
+test.each([
+  ['with a NUL', '{"name":"a\\u0000","count":1}', 'name'],
+  ['with half of a character, further in', '{"name":"a","count":1,"more":[{"x":"\\ud800"}]}', 'more.0.x'],
+])('a text %s is refused, since no database holds it', async (_, text, field) => {
+  expect(await problem(await post('/echo', text))).toMatchObject({ code: 'request_invalid', errors: [{ field }] });
+});
+
+test.each([
+  ['that there is not', '/nothing', 404, 'not_found'],
+  ['that cannot be decoded', '/problem/%ff', 400, 'bad_request'],
+  ['that is too long', `/long/${'x'.repeat(1_001)}`, 414, 'url_too_long'],
+])('a path %s is a problem like any other, and is not repeated', async (_, path, status, code) => {
+  const answer = await problem(await call(path));
+  expect(answer).toMatchObject({ status, code });
+  expect(JSON.stringify(answer)).not.toContain(path);
 });
 
 test('our own fault is 500 without detail; the log has it', async () => {
