@@ -49,11 +49,13 @@ export class AppModule {
       now: Date.now,
       logger,
     });
+    keySets.onTold((url) => keys.hear(url));
     const ageMs = (now = Date.now()): number => heartbeats.ageMs(now, performance.now());
     const metrics = new VerificationMetrics(registry, {
       ageMs,
       scopes: () => view.size,
       keysAgeMs: () => keys.oldestAgeMs(Date.now()),
+      keysMissing: () => keys.missing().length,
     });
     const firstRefusals = new FirstRefusals();
     const feed = new ViewFeed({
@@ -127,11 +129,13 @@ export class AppModule {
               name: 'identity_providers',
               problem: () => (providers.isReady() ? undefined : 'the identity providers are not known yet'),
             },
+            { name: 'keys', problem: () => keys.problem() },
           ],
           facts: () => ({
             as_of: service.asOf(),
             view_age_ms: Number.isFinite(ageMs()) ? Math.round(ageMs()) : null,
             scopes: view.size,
+            keys_missing: keys.missing(),
           }),
         }),
       ],

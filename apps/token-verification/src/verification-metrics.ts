@@ -8,7 +8,10 @@ export class VerificationMetrics {
   private readonly duration: Histogram;
   private readonly skipped: Counter<'topic'>;
 
-  constructor(registry: Registry, facts: { ageMs(): number; scopes(): number; keysAgeMs(): number }) {
+  constructor(
+    registry: Registry,
+    facts: { ageMs(): number; scopes(): number; keysAgeMs(): number; keysMissing(): number },
+  ) {
     const registers = [registry];
     this.verdicts = new Counter({
       name: 'rescind_token_verdicts_total',
@@ -34,6 +37,11 @@ export class VerificationMetrics {
     gauge('rescind_view_scopes', 'Scopes in memory.', () => facts.scopes());
     gauge('rescind_key_set_age_seconds', 'Since the source of a key set was last heard; of the oldest one.', () =>
       Math.min(facts.keysAgeMs() / 1_000, 1e9),
+    );
+    gauge(
+      'rescind_providers_without_keys',
+      'Whose tokens are answered keys_unavailable; /health/ready names them.',
+      () => facts.keysMissing(),
     );
 
     function gauge(name: string, help: string, value: () => number): void {

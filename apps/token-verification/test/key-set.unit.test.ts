@@ -238,6 +238,88 @@ describe('in time, without anybody asking', () => {
     expect(await kidOf(set, 'key_1')).toBe('key_1');
     set.stop();
   });
+
+  test('while there are no keys at all the source is asked again each minute, no oftener after a while', async () => {
+    const source = sourceOf(first);
+    source.error = new Error('away');
+    const set = source.open();
+    set.start();
+    for (let minute = 0; minute < 60; minute++) await passes(source, 60_000);
+    expect(source.fetches).toBeGreaterThanOrEqual(60);
+    expect(source.fetches).toBeLessThan(150);
+    expect(set.isUsable()).toBe(false);
+    source.error = undefined;
+    await passes(source, 60_000);
+    expect(set.isUsable()).toBe(true);
+    const { fetches } = source;
+    await passes(source, 10 * REFRESH_MS);
+    expect(source.fetches).toBe(fetches + 10); // from here on as seldom as any other
+    set.stop();
+  });
+
+  /** Two providers, the source of one of which does not answer. */
+  function startingKeys() {
+    let open = (): void => undefined;
+    const slow = new Promise<void>((resolve) => (open = resolve));
+    const a = providerOf(makeIssuer('client_01A', 'k', 'ed25519'));
+    const b = { ...a, id: 'idp_b', jwks_uri: 'https://keys.test/slow' };
+    const keys = new ProviderKeys({
+      settings: { refreshMs: REFRESH_MS, cooldownMs: 30_000, maxAgeMs: HOUR },
+      fetch: async (url) => {
+        if (url === b.jwks_uri) await slow;
+        return { keys: [first.jwk] };
+      },
+      shared: { of: async () => undefined, share() {} },
+      now: () => 1_000_000,
+      logger: { warn() {}, info() {} },
+    });
+    return { keys, a, b, open };
+  }
+
+  test('at its start a verifier waits for the first keys of all', async () => {
+    const { keys, a, b, open } = startingKeys();
+    expect(keys.problem()).toBeDefined();
+    keys.follow([a, b]);
+    await jest.advanceTimersByTimeAsync(0);
+    expect([keys.missing(), keys.problem()]).toEqual([['idp_b'], expect.any(String)]);
+    open();
+    await jest.advanceTimersByTimeAsync(0);
+    expect([keys.missing(), keys.problem()]).toEqual([[], undefined]);
+    keys.stop();
+  });
+
+  test('but no longer than five seconds, and never again', async () => {
+    const { keys, a, b } = startingKeys();
+    keys.follow([a, b]);
+    await jest.advanceTimersByTimeAsync(4_999);
+    expect(keys.problem()).toBeDefined();
+    await jest.advanceTimersByTimeAsync(1);
+    expect([keys.missing(), keys.problem()]).toEqual([['idp_b'], undefined]);
+    keys.follow([a, b, { ...b, id: 'idp_c', jwks_uri: 'https://keys.test/other' }]);
+    expect(keys.problem()).toBeUndefined();
+    keys.stop();
+  });
+});
+
+test('keys that others were told are taken at once where there are none, or the source is away; else not', async () => {
+  const source = sourceOf(first);
+  source.error = new Error('away');
+  const set = source.open();
+  expect(await kidOf(set, 'key_1')).toBe('unavailable');
+  source.shared = { fetchedAt: source.now, keys: [first.jwk] };
+  await set.hear();
+  expect(set.peek('key_1', 'RS256')?.kid).toBe('key_1');
+  source.shared = { fetchedAt: source.now + 1, keys: [second.jwk] };
+  source.now += 1;
+  await set.hear();
+  expect(set.peek('key_2', 'RS256')?.kid).toBe('key_2');
+  source.error = undefined;
+  source.keys = [first.jwk];
+  source.now += 1_000;
+  expect(await kidOf(set, 'key_1')).toBe('key_1');
+  source.shared = { fetchedAt: source.now + 1, keys: [second.jwk] };
+  await set.hear();
+  expect(set.peek('key_2', 'RS256')).toBeUndefined(); // the source itself has the last word
 });
 
 test('a set of more keys than anybody has is an outage: each refresh compares them all', async () => {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { IDENTITY_PROVIDER_TYPE, type IdentityProviderData } from '#contracts/identity-provider.js';
+import { KEY_SET_TYPE } from '#contracts/key-set.js';
 import { HEARTBEAT_KEY, HEARTBEAT_TYPE } from '#contracts/revocation.js';
 import { type Topic, TOPICS } from '#contracts/topics.js';
 import { encodeWorkOSRecord, readWorkOSEnvelope } from '#contracts/workos-event.js';
@@ -76,6 +77,12 @@ export class RunningService {
         return true;
       });
     }
+  }
+
+  /** Another verifier was given the keys of this address. */
+  tellKeys(jwksUri: string, keys: readonly object[]): Promise<void> {
+    const said = { jwks_uri: jwksUri, fetched_at: new Date().toISOString(), keys };
+    return this.publish(TOPICS.keySets, jwksUri, recordOf(KEY_SET_TYPE, said));
   }
 
   get keysUrl(): string {

@@ -80,7 +80,34 @@ test('with one, a token is active, as the contract has it', async () => {
   });
   expect(claims).toMatchObject({ sub: 'user_01ALICE', iss: ours.issuer });
   expect(Date.parse(String(as_of))).toBeGreaterThan(Date.now() - 10_000);
-  expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
+});
+
+/** `/health/ready`, once it is 200. */
+const ready = () =>
+  eventually(async () => {
+    const answer = await fetch(`${service.url}/health/ready`);
+    return answer.status === 200 && ((await answer.json()) as { keys_missing: string[] });
+  });
+const withoutKeys = async (): Promise<string> =>
+  (await (await fetch(`${service.url}/metrics`)).text()).match(/^rescind_providers_without_keys\S* (\d+)$/m)![1]!;
+
+test('ready for everybody else while one issuer is away, which it names; at once not, where another is told its keys', async () => {
+  const [away, tooLate] = [providerOf(unreachable), makeIssuer('client_01GONE', 'key_4')];
+  const gone = providerOf(tooLate, { jwks_uri: `${service.keysUrl}/gone` });
+  const missing = (...ids: string[]) =>
+    eventually(async () => {
+      expect((await ready()).keys_missing.sort()).toEqual(ids);
+      expect(await withoutKeys()).toBe(String(ids.length));
+      return true;
+    });
+  await missing(away.id);
+  await service.publishProvider(gone); // comes in by the topic, and its set is empty
+  await missing(away.id, gone.id);
+  await service.tellKeys(gone.jwks_uri!, [tooLate.jwk]);
+  await missing(away.id);
+  await becomes(token(tooLate, claimsOf(tooLate, Date.now())), { active: true });
+  await service.remove(TOPICS.identityProviders, gone.id);
+  expect(await answerOf(signed())).toMatchObject({ active: true });
 });
 
 test('when the heartbeats stop it stops knowing, and goes on when they come again', async () => {
@@ -482,4 +509,14 @@ test('a restart while the source of keys is away: what was valid is, and unknown
   expect((await forward(`Bearer ${signed()}`)).status).toBe(200);
   const rotated = token({ ...ours, kid: 'key_after' }, claimsOf(ours, Date.now()));
   expect(await answerOf(rotated)).toMatchObject({ status: 503, code: 'keys_unavailable' });
+});
+
+test('not ready before the first keys were asked for', async () => {
+  await service.stopService();
+  await service.startService({ KAFKA_BROKERS: '127.0.0.1:1' });
+  expect(await (await fetch(`${service.url}/health/ready`)).json()).toMatchObject({
+    status: 'not_ready',
+    missing: { keys: 'the first keys are being fetched' },
+    keys_missing: [],
+  });
 });

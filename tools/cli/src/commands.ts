@@ -3,7 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Completed, completionFor, SHELLS } from './completion.js';
 import { type CanaryFacts, diagnose, type Finding } from './diagnose.js';
-import { canaryOf, examine, sourcesOf, streamsOf } from './doctor.js';
+import { canaryOf, examine, keysMissingOf, sourcesOf, streamsOf } from './doctor.js';
 import { ask, Ended, expectGood, get, type Installation, isOptional, SERVICES } from './installation.js';
 import { type Options, type OptionName } from './options.js';
 import { sayVerdict, verifyReceipt } from './verify-receipt.js';
@@ -46,15 +46,17 @@ const status: Run = async (installation, _, options) => {
     looked.map(async (service) => {
       try {
         const { status, body } = await ask(installation, service, 'GET', '/health/ready');
-        return { service, ready: status === 200, missing: (body?.missing ?? {}) as Record<string, string> };
+        const missing = (body?.missing ?? {}) as Record<string, string>;
+        return { service, ready: status === 200, missing, keysMissing: keysMissingOf(body) };
       } catch (error) {
         if (!(error instanceof Ended)) throw error;
-        return { service, ready: false, missing: { answer: error.message } };
+        return { service, ready: false, missing: { answer: error.message }, keysMissing: [] };
       }
     }),
   );
-  const lines = services.map(({ service, ready, missing }) => {
+  const lines = services.map(({ service, ready, missing, keysMissing }) => {
     const why = Object.entries(missing).map(([what, problem]) => `${what}: ${problem}`);
+    if (keysMissing.length > 0) why.push(`no keys of ${keysMissing.join(', ')}`);
     return `${ready ? 'ready    ' : 'NOT READY'}  ${service.padEnd(18)}  ${why.join('; ')}`.trimEnd();
   });
   const ready = services.every((service) => service.ready);

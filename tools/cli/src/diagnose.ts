@@ -54,6 +54,8 @@ export interface ServiceFacts {
   ready?: boolean;
   /** What is missing, by what needs it. */
   missing?: Record<string, string>;
+  /** Ids of the providers whose tokens it cannot check. */
+  keysMissing?: string[];
   /** What about the topics may lose records. */
   topicProblems?: string[];
   /** Name → when it ends, ms. */
@@ -143,6 +145,10 @@ function aboutService(service: ServiceFacts, now: number): Finding[] {
   if (ready) found.push(ok(name, 'is ready.'));
   for (const [what, why] of Object.entries(missing)) found.push(problem(name, `is not ready. ${what}: ${why}`));
   if (!ready && Object.keys(missing).length === 0) found.push(problem(name, 'is not ready, and does not say why.'));
+  for (const id of service.keysMissing ?? []) {
+    const says = `has no keys of ${id} and answers its tokens with 503: docs/runbooks/alerts.md#keys-are-missing says what to do.`;
+    found.push(problem(name, says));
+  }
   if (viewAgeMs === null) found.push(problem(name, 'has had no heartbeat of the relay yet: nobody is let in.'));
   if (clockAheadMs !== undefined && Math.abs(clockAheadMs) > SKEW_MS) {
     const seconds = Math.round(Math.abs(clockAheadMs) / 1_000);

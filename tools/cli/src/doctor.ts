@@ -66,6 +66,9 @@ export async function sourcesOf(installation: Installation): Promise<SourceFacts
   return answer && answer.status === 200 ? (answer.body.data as SourceFacts[]) : undefined;
 }
 
+/** Providers whose tokens a verifier cannot check; of `/health/ready`. */
+export const keysMissingOf = (body: { keys_missing?: string[] } | undefined): string[] => body?.keys_missing ?? [];
+
 const CERTIFICATE = /^rescind_certificate_end_timestamp_seconds\{[^}]*certificate="([^"]+)"[^}]*\} (\S+)$/gm;
 
 /** Name → when it ends, ms; empty where the service needs none, or says nothing. */
@@ -92,6 +95,7 @@ async function examineService(installation: Installation, name: ServiceName): Pr
       url,
       ready: status === 200,
       missing: body?.missing ?? {},
+      keysMissing: keysMissingOf(body),
       topicProblems: (body?.topic_problems ?? []) as string[],
       certificates: await certificatesOf(url),
       ...(body && 'view_age_ms' in body ? { viewAgeMs: body.view_age_ms as number | null } : {}),

@@ -52,6 +52,17 @@ describe('exit codes', () => {
     }
   };
 
+  test('status names the providers whose tokens a verifier that is ready cannot check', async () => {
+    const body = JSON.stringify({ status: 'ready', keys_missing: ['idp_a', 'idp_b'] });
+    await answering(
+      (_, response) => void response.end(body),
+      async (url) => {
+        await rescind(['status'], { RESCIND_TOKEN_VERIFICATION_URL: url, RESCIND_API_KEY: 'k' });
+      },
+    );
+    expect(out.join('\n')).toMatch(/^ready +token-verification +no keys of idp_a, idp_b$/m);
+  });
+
   test.each([
     [200, { active: true, user_id: 'user_1', provider_id: 'idp_1' }, 0],
     [200, { active: false, reason: 'user_deprovisioned' }, 1],
@@ -192,6 +203,7 @@ describe('doctor', () => {
     ['one whose URL is not set', service({ url: undefined }), 'unknown', /URL is not set/],
     ['what it waits for', service({ ready: false, missing: { kafka: 'no broker' } }), 'problem', /kafka: no broker/],
     ['a clock', service({ clockAheadMs: -9_000 }), 'problem', /9 s behind/],
+    ['no keys', service({ keysMissing: ['idp_a'] }), 'problem', /no keys of idp_a/],
     ['no heartbeat', service({ viewAgeMs: null }), 'problem', /nobody is let in/],
     ['plain http', service({ url: 'http://grants.internal' }), 'warning', /plain http/],
     ['a wrong key', facts({ keyAccepted: false }), 'problem', /RESCIND_API_KEY/],

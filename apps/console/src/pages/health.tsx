@@ -68,7 +68,8 @@ const STATE: Record<ServiceHealth['status'], { color: string; words: string }> =
 
 function Service({ service }: { service: ServiceHealth }) {
   const { color, words } = STATE[service.status];
-  const facts = Object.entries(service.facts).flatMap(([name, value]) => flat(name, value));
+  const { keys_missing: keysMissing = [], ...others } = service.facts as { keys_missing?: string[] };
+  const facts = Object.entries(others).flatMap(([name, value]) => flat(name, value));
   return (
     <Paper p="md" data-service={service.name}>
       <Group justify="space-between" mb={6} wrap="nowrap">
@@ -85,6 +86,11 @@ function Service({ service }: { service: ServiceHealth }) {
       {Object.entries(service.missing).map(([name, problem]) => (
         <Text key={name} size="sm" c="var(--mantine-color-red-light-color)">
           <b>{name}</b> {problem}
+        </Text>
+      ))}
+      {keysMissing.map((id) => (
+        <Text key={id} size="sm" c="var(--mantine-color-red-light-color)">
+          has no keys of <ProviderName id={id} /> and answers its tokens with 503
         </Text>
       ))}
       <dl className="facts" style={{ gap: '2px 14px', fontSize: 12 }}>

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { backoffMs } from '#kafka/backoff.js';
 import type { Logger } from '#platform/logging.js';
 import { type Algorithm, importKey, jwkSet, type VerificationKey } from './jwk.js';
 import type { SharedKeySets } from './shared-key-sets.js';
@@ -23,8 +24,10 @@ export interface KeySetParts {
   logger: Pick<Logger, 'warn' | 'info'>;
 }
 
-/** While the source cannot be asked, it is tried again after this. */
+/** While the source cannot be asked, a token makes us try again after this. */
 const RETRY_MS = 1_000;
+/** While there are no keys the source is tried again without any token, at first after `RETRY_MS`, then more and more rarely. */
+const MOST_RETRY_MS = 60_000;
 
 export type Found = VerificationKey | 'unknown' | 'unavailable';
 
@@ -43,6 +46,7 @@ export class KeySet {
   private fetching: Promise<void> | undefined;
   private begun: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
 
   constructor(private readonly parts: KeySetParts) {}
 
@@ -53,12 +57,22 @@ export class KeySet {
 
   /** From now on it is asked for again in time, whether or not anybody needs it. */
   start(): void {
-    this.timer ??= setInterval(() => void this.refresh(), this.parts.settings.refreshMs).unref();
-    void this.prepare();
+    void this.prepare().then(() => this.refreshInTime());
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  /** Whether a token can be checked at all. */
+  isUsable(now = this.parts.now()): boolean {
+    return this.keys.length > 0 && now - this.fetchedAt < this.parts.settings.maxAgeMs;
+  }
+
+  /** Others were told keys: of use to one that cannot be told them by the source. */
+  async hear(): Promise<void> {
+    if (this.failing || !this.isUsable()) await this.takeShared();
   }
 
   /** The key for a token; a token without `kid` gets one only where there is just one that fits. */
@@ -94,11 +108,16 @@ export class KeySet {
     return fitting.length === 1 || kid !== undefined ? fitting[0] : undefined;
   }
 
-  private isUsable(now = this.parts.now()): boolean {
-    return this.keys.length > 0 && now - this.fetchedAt < this.parts.settings.maxAgeMs;
+  private refreshInTime(attempt = 1): void {
+    if (this.stopped) return;
+    const { refreshMs } = this.parts.settings;
+    const retryMs = Math.min(refreshMs, backoffMs(attempt, RETRY_MS, MOST_RETRY_MS));
+    const refresh = (): void => void this.refresh().then(() => this.refreshInTime(this.isUsable() ? 1 : attempt + 1));
+    this.timer = setTimeout(refresh, this.isUsable() ? refreshMs : retryMs).unref();
   }
 
-  private prepare(): Promise<void> {
+  /** Resolves once there are keys, or the source and the others were asked and had none. */
+  prepare(): Promise<void> {
     this.begun ??= (async () => {
       const asked = this.refresh();
       await Promise.race([asked, this.takeShared()]);

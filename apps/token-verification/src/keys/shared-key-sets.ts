@@ -47,6 +47,11 @@ export class SharedKeySets {
     return shared && { fetchedAt: Date.parse(shared.fetched_at), keys: shared.keys };
   }
 
+  /** Called with the address whenever others were told the keys there. */
+  onTold(listener: (url: string) => void): void {
+    this.view.onChange(listener);
+  }
+
   /** Tells the others, unless they know it. */
   share(url: string, { fetchedAt, keys }: FetchedKeys): void {
     const known = this.view.get(url);
