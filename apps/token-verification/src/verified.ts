@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
-import type { Access } from '#revocation/judge.js';
 import type { Subject } from '#providers/check-claims.js';
+import { type ScopeKey, scopesOf } from '#revocation/scope.js';
 import type { KeySet } from './keys/key-set.js';
 
 /** A token whose signature and claims held. Its times and its scopes are looked at again each time. */
@@ -13,15 +13,17 @@ export interface Verified {
   keys: Pick<KeySet, 'holds'>;
   subject: Subject;
   claims: Readonly<Record<string, unknown>>;
-  /** As the rule looks at it. */
-  access: Access;
   /** The version of the view in which none of its scopes makes it void. What is decided by the clock is not in it. */
-  validIn?: number;
+  validIn: number | undefined;
   /** Where the view would have its scopes. */
-  places?: readonly number[];
+  places: readonly number[];
   /** The verdict while nothing is against it: one object, since it is asked for again and again. */
-  active?: { kind: 'active'; verified: Verified };
+  active: { kind: 'active'; verified: Verified } | undefined;
   /** What is answered about it, once it was; see answers.ts. */
-  answer?: string;
-  introspection?: string;
+  answer: string | undefined;
+  introspection: string | undefined;
 }
+
+/** What its access belongs to, widest first. */
+export const scopesOfToken = ({ provider, subject }: Verified): ScopeKey[] =>
+  scopesOf({ providerId: provider.id, ...subject });

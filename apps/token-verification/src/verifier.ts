@@ -1,14 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import { ALGORITHMS, type IdentityProviderData } from '#contracts/identity-provider.js';
-import { type Access, judge } from '#revocation/judge.js';
-import { scopesOf } from '#revocation/scope.js';
-import { checkClaims, checkTimes, type Subject, type TokenProblem } from '#providers/check-claims.js';
+import { judge } from '#revocation/judge.js';
+import { checkClaims, checkTimes, type TokenProblem } from '#providers/check-claims.js';
 import { type ParsedToken, parseToken } from '#providers/parse-token.js';
 import type { TokenCache } from '#providers/token-cache.js';
 import type { RevocationView } from './domain/revocation-view.js';
 import { type Algorithm, isSignature } from './keys/jwk.js';
 import type { Found, KeySet } from './keys/key-set.js';
-import type { Verified } from './verified.js';
+import { scopesOfToken, type Verified } from './verified.js';
 
 /** The answer on one token. `unknown` is neither yes nor no: whoever asks must not let anybody in. */
 export type Verdict =
@@ -50,32 +49,33 @@ export class Verifier {
       cache.delete(token);
     }
     const checked = this.check(token);
-    return checked instanceof Promise ? this.concludedLater(token, checked) : this.concluded(token, checked);
+    return checked instanceof Promise ? this.concludedLater(token, checked) : this.concluded(token, checked, now);
   }
 
   /** Fetching keys takes time, in which the view may have grown old. */
   private async concludedLater(token: string, checking: Promise<Checked>): Promise<Verdict> {
     const checked = await checking;
-    return this.parts.isFresh(this.parts.now()) ? this.concluded(token, checked) : STALE;
+    const now = this.parts.now();
+    return this.parts.isFresh(now) ? this.concluded(token, checked, now) : STALE;
   }
 
-  private concluded(token: string, checked: Checked): Verdict {
+  private concluded(token: string, checked: Checked, now: number): Verdict {
     if ('kind' in checked) return checked;
     this.parts.cache.set(token, checked);
-    return this.judged(checked, this.parts.now());
+    return this.judged(checked, now);
   }
 
   /** Times and the rule. */
   private judged(verified: Verified, now: number): Verdict {
-    const { subject, provider, access } = verified;
+    const { subject, provider } = verified;
     const late = checkTimes(subject, provider.clock_tolerance_seconds, now);
     if (late !== undefined) return { kind: 'refused', reason: late, provider };
     const { view } = this.parts;
     if (verified.validIn !== view.version) {
-      // Asked about again: the scopes that most tokens have are not in the view at all, and need not be compared with it.
-      if (verified.validIn !== undefined) verified.places ??= view.placesOf(access.scopes);
-      if (verified.places === undefined || !view.knowsNothingOf(verified.places)) {
-        const verdict = judge(access, view.stateOf);
+      // The scopes that most tokens have are not in the view at all, and need not be compared with it.
+      if (!view.knowsNothingOf(verified.places)) {
+        const issuedAt = Math.floor(subject.issuedAt) * 1_000;
+        const verdict = judge({ kind: 'token', issuedAt, scopes: scopesOfToken(verified) }, view.stateOf);
         if (verdict.void) return { kind: 'refused', reason: verdict.reason, provider, verified };
       }
       verified.validIn = view.version;
@@ -97,7 +97,7 @@ export class Verifier {
     if (typeof iss !== 'string') return refused('malformed');
     const providers = this.parts.providersOf(iss);
     if (providers.length === 0) return refused('issuer_unknown');
-    const allowing = providers.filter(({ algorithms }) => algorithms.includes(alg));
+    const allowing = allowingOf(providers, alg);
     if (allowing.length === 0) return refused('algorithm_not_allowed', providers[0]);
     return this.checkWithKnownKeys(parsed, alg, allowing) ?? this.checkWithFetchedKeys(parsed, alg, allowing);
   }
@@ -113,7 +113,7 @@ export class Verifier {
       const found = keys.peek(parsed.header.kid, algorithm);
       if (!found) return undefined;
       if (isSignature(algorithm, found.key, parsed.signingInput, parsed.signature)) {
-        return checkedClaims(parsed, provider, keys, found.key);
+        return this.checkedClaims(parsed, provider, keys, found.key);
       }
     }
     return refused('signature_invalid', providers[0]);
@@ -132,29 +132,32 @@ export class Verifier {
       if (found === 'unavailable') unavailable = true;
       if (found === 'unavailable' || found === 'unknown') continue;
       if (!isSignature(algorithm, found.key, parsed.signingInput, parsed.signature)) continue;
-      return checkedClaims(parsed, provider, keys, found.key);
+      return this.checkedClaims(parsed, provider, keys, found.key);
     }
     return unavailable ? { kind: 'unknown', code: 'keys_unavailable' } : refused('signature_invalid', providers[0]);
+  }
+
+  private checkedClaims(
+    { claims }: ParsedToken,
+    provider: IdentityProviderData,
+    keys: Pick<KeySet, 'holds'>,
+    key: KeyObject,
+  ): Checked {
+    const subject = checkClaims(claims, provider);
+    if (typeof subject === 'string') return refused(subject, provider);
+    const places = this.parts.view.placesOf(provider.id, subject);
+    // With room for what is found out later: an object that grows is moved.
+    const [validIn, active, answer, introspection] = [undefined, undefined, undefined, undefined];
+    return { provider, key, keys, subject, claims, places, validIn, active, answer, introspection };
   }
 }
 
 const STALE: Verdict = { kind: 'unknown', code: 'view_stale' };
 
-function checkedClaims(
-  { claims }: ParsedToken,
-  provider: IdentityProviderData,
-  keys: Pick<KeySet, 'holds'>,
-  key: KeyObject,
-): Checked {
-  const subject = checkClaims(claims, provider);
-  if (typeof subject === 'string') return refused(subject, provider);
-  const issuedAt = Math.floor(subject.issuedAt) * 1_000;
-  const access: Access = { kind: 'token', issuedAt, scopes: scopesOfToken(provider, subject) };
-  return { provider, key, keys, subject, claims, access };
-}
-
-function scopesOfToken(provider: IdentityProviderData, { userId, organizationId, sessionId }: Subject): string[] {
-  return scopesOf({ providerId: provider.id, userId, organizationId, sessionId });
+/** Mostly the one that there is. */
+function allowingOf(providers: readonly IdentityProviderData[], algorithm: Algorithm): readonly IdentityProviderData[] {
+  if (providers.length === 1 && providers[0]!.algorithms.includes(algorithm)) return providers;
+  return providers.filter(({ algorithms }) => algorithms.includes(algorithm));
 }
 
 const isAlgorithm = (alg: string): alg is Algorithm => (ALGORITHMS as readonly string[]).includes(alg);

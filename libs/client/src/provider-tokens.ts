@@ -76,12 +76,7 @@ export class ProviderTokens {
       return 'malformed';
     }
     const [userId, organizationId, sessionId] = ids as [string, string | undefined, string | undefined];
-    return {
-      userId,
-      ...(organizationId === undefined ? {} : { organizationId }),
-      ...(sessionId === undefined ? {} : { sessionId }),
-      issuedAt: iat,
-    };
+    return { userId, organizationId, sessionId, issuedAt: iat };
   }
 
   allows(algorithm: string): boolean {

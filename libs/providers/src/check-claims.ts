@@ -19,11 +19,11 @@ export type TokenProblem =
 /** Whose token it is, in our words; times in seconds. */
 export interface Subject {
   userId: string;
-  organizationId?: string;
-  sessionId?: string;
+  organizationId: string | undefined;
+  sessionId: string | undefined;
   issuedAt: number;
   expiresAt: number;
-  notBefore?: number;
+  notBefore: number | undefined;
 }
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -47,16 +47,16 @@ const MAX_ID_LENGTH = 255;
  */
 export function checkClaims(claims: Claims, provider: ClaimRules): Subject | TokenProblem {
   if (provider.claim_mappings_confirmed === false) return 'claim_mapping_unconfirmed';
-  const { claim_mappings: names } = provider;
-  for (const name of requiredBy(provider)) {
-    if ((claimAt(claims, name) ?? undefined) === undefined) return 'claim_missing';
-  }
-
+  const { claim_mappings: names, required_claims } = provider;
   const { exp, iat, nbf } = claims;
-  if (!isNumericDate(exp) || !isNumericDate(iat) || (nbf !== undefined && !isNumericDate(nbf))) return 'malformed';
   const userId = claimAt(claims, names.user_id);
   const organizationId = claimAt(claims, names.organization_id) ?? undefined;
   const sessionId = claimAt(claims, names.session_id) ?? undefined;
+  if (isNone(exp) || isNone(iat) || isNone(userId)) return 'claim_missing';
+  if (sessionId === undefined && provider.kind === 'workos') return 'claim_missing';
+  for (const name of required_claims) if (isNone(claimAt(claims, name))) return 'claim_missing';
+
+  if (!isNumericDate(exp) || !isNumericDate(iat) || (nbf !== undefined && !isNumericDate(nbf))) return 'malformed';
   if (!isId(userId) || !isIdOrNone(organizationId) || !isIdOrNone(sessionId)) return 'malformed';
 
   const audience = checkAudience(claims, provider);
@@ -65,24 +65,12 @@ export function checkClaims(claims: Claims, provider: ClaimRules): Subject | Tok
 
   return {
     userId,
-    ...(organizationId === undefined ? {} : { organizationId }),
-    ...(sessionId === undefined ? {} : { sessionId }),
+    organizationId,
+    sessionId,
     issuedAt: iat,
     expiresAt: exp,
-    ...(nbf === undefined ? {} : { notBefore: nbf }),
+    notBefore: nbf,
   };
-}
-
-const required = new WeakMap<ClaimRules, readonly string[]>();
-
-/** Put together once for each version of a provider. */
-function requiredBy(provider: ClaimRules): readonly string[] {
-  const known = required.get(provider);
-  if (known) return known;
-  const { claim_mappings: names, kind, required_claims } = provider;
-  const all = ['exp', 'iat', names.user_id, ...(kind === 'workos' ? [names.session_id] : []), ...required_claims];
-  required.set(provider, all);
-  return all;
 }
 
 /** Whether the token may be used at `now` (ms): `exp`, `nbf`, and an `iat` that has come. */
@@ -110,6 +98,8 @@ function checkAudience(claims: Claims, provider: ClaimRules): TokenProblem | und
     provider.audience.length > 0 ? provider.audience : provider.client_id === null ? [] : [provider.client_id];
   return given.some((entry) => accepted.includes(entry as string)) ? undefined : 'audience_mismatch';
 }
+
+const isNone = (value: unknown): boolean => value === undefined || value === null;
 
 /** Seconds since the epoch (RFC 7519, section 2), such that its milliseconds are still exact. */
 const isNumericDate = (value: unknown): value is number =>

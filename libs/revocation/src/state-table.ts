@@ -1,6 +1,6 @@
 import { type Moment, NEVER } from '#contracts/moment.js';
 import type { StateInBytes } from './read-state-record.js';
-import type { ScopeKey } from './scope.js';
+import { type Holder, membershipKey, organizationKey, type ScopeKey, sessionKey, userKey } from './scope.js';
 import { type Closing, merge, OPEN, sameState, type ScopeState } from './scope-state.js';
 
 /** Small, since a test makes thousands of tables. */
@@ -12,7 +12,14 @@ const [KEY, EVENT, PROVIDER, REASON, FIELDS] = [0, 1, 2, 3, 4];
 export const NONE = -1;
 /** No reason, no event: every number of these begins at 1. */
 const NO_TEXT = 0;
-const SLASH = 0x2f;
+const [SLASH, COLON] = [0x2f, 0x3a];
+
+interface Begun {
+  user: number;
+  organization: number;
+  membership: number;
+  session: number;
+}
 
 /**
  * States by scope key, in bytes rather than objects: about a third of the memory of a `Map`, and nothing for the garbage
@@ -30,6 +37,8 @@ export class StateTable {
   private readonly reasons = new Interned();
   /** Unlike in each process, so that nobody can choose ids that all fall into one place. */
   private readonly seed = (Math.random() * 2 ** 32) | 0;
+  /** Of each provider that was asked about: the hashes of what stands before the ids, for {@link hashesOf}. */
+  private readonly begun = new Map<string, Begun>();
   /** A text as the arena has it. */
   private encoded = Buffer.alloc(1_024);
 
@@ -39,9 +48,20 @@ export class StateTable {
 
   /** Where a key would be; for {@link mayHold}. */
   hashOf(key: ScopeKey): number {
-    let hash = this.seed;
-    for (let i = 0; i < key.length; i++) hash = mixed(hash, key.charCodeAt(i));
-    return finished(hash);
+    return finished(mixedWith(this.seed, key));
+  }
+
+  /** {@link hashOf} each of a holder's scopes, as `scopesOf` has them. Their texts are not made: that takes longer than looking them up. */
+  hashesOf(providerId: string, { userId, organizationId, sessionId }: Omit<Holder, 'providerId'>): number[] {
+    const begun = this.begun.get(providerId) ?? this.begin(providerId);
+    const user = finished(mixedWith(begun.user, userId));
+    const session = sessionId === undefined ? user : finished(mixedWith(begun.session, sessionId));
+    if (organizationId === undefined) return sessionId === undefined ? [user] : [user, session];
+    const organization = finished(mixedWith(begun.organization, organizationId));
+    const member = mixed(mixedWith(begun.membership, userId), COLON);
+    const membership = finished(mixedWith(member, organizationId));
+    // Each as a whole: a list that grows is given room for sixteen more.
+    return sessionId === undefined ? [user, organization, membership] : [user, organization, membership, session];
   }
 
   /** False: there is no key of this hash. True says nothing. */
@@ -108,6 +128,17 @@ export class StateTable {
     const fields = this.fieldsOf(entry);
     const field = fieldAt(entry);
     return [this.providers.at(fields[field + PROVIDER]!) + this.arena.read(fields[field + KEY]!), this.read(entry)];
+  }
+
+  private begin(providerId: string): Begun {
+    const begun = {
+      user: mixedWith(this.seed, userKey(providerId, '')),
+      organization: mixedWith(this.seed, organizationKey(providerId, '')),
+      membership: mixedWith(this.seed, membershipKey(providerId, '', '').slice(0, -1)),
+      session: mixedWith(this.seed, sessionKey(providerId, '')),
+    };
+    this.begun.set(providerId, begun);
+    return begun;
   }
 
   /** The slot that holds the key, or the complement of the free one where it would go. */
@@ -250,6 +281,11 @@ const momentAt = (entry: number): number => (entry % CHUNK) * MOMENTS;
 const fieldAt = (entry: number): number => (entry % CHUNK) * FIELDS;
 
 const mixed = (hash: number, code: number): number => Math.imul(hash ^ code, 0x5bd1e995) ^ (hash >>> 15);
+
+function mixedWith(hash: number, text: string): number {
+  for (let i = 0; i < text.length; i++) hash = mixed(hash, text.charCodeAt(i));
+  return hash;
+}
 
 function finished(hash: number): number {
   const spread = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { NEVER } from '#contracts/moment.js';
 import { merge, OPEN, type ScopeState } from '../src/scope-state.js';
 import { StateInBytes } from '../src/read-state-record.js';
+import { scopesOf } from '../src/scope.js';
 import { StateTable } from '../src/state-table.js';
 
 const ulid = fc
@@ -60,6 +61,23 @@ test('it answers as a Map of objects does, whatever comes in which order', () =>
       for (const key of map.keys()) expect(table.mayHold(table.hashOf(key))).toBe(true);
     }),
     { numRuns: 400 },
+  );
+});
+
+test('the hashes of a holder are those of the keys of its scopes, in their order', () => {
+  const id = fc.oneof(texts, fc.constantFrom('user_1', 'a:b', 'a/b', ':', ''));
+  const ids = {
+    userId: id,
+    organizationId: fc.option(id, { nil: undefined }),
+    sessionId: fc.option(id, { nil: undefined }),
+  };
+  const table = new StateTable();
+  fc.assert(
+    fc.property(fc.constantFrom('idp_1', 'idp_2', 'idp_ü'), fc.record(ids), (providerId, holder) => {
+      const keys = scopesOf({ providerId, ...holder });
+      expect(table.hashesOf(providerId, holder)).toEqual(keys.map((key) => table.hashOf(key)));
+    }),
+    { numRuns: 2_000 },
   );
 });
 

@@ -1,7 +1,7 @@
 import type { ScopeStateData } from '#contracts/revocation.js';
 import type { ScopeUpdate } from '#revocation/effects.js';
 import type { StateInBytes } from '#revocation/read-state-record.js';
-import { keyOf, type ScopeKey } from '#revocation/scope.js';
+import { type Holder, keyOf, type ScopeKey } from '#revocation/scope.js';
 import type { ScopeState } from '#revocation/scope-state.js';
 import { NONE, StateTable } from '#revocation/state-table.js';
 import { stateFromWire } from '#revocation/wire.js';
@@ -30,12 +30,12 @@ export class RevocationView {
     return this.states.entries();
   }
 
-  /** For {@link knowsNothingOf}: to be kept with what has these scopes. */
-  placesOf(scopes: readonly ScopeKey[]): readonly number[] {
-    return scopes.map((scope) => this.states.hashOf(scope));
+  /** For {@link knowsNothingOf}: to be kept with the token of whom these are. */
+  placesOf(providerId: string, ids: Omit<Holder, 'providerId'>): readonly number[] {
+    return this.states.hashesOf(providerId, ids);
   }
 
-  /** True: there is no state of any of these scopes, so nothing makes void what has them. False says nothing. */
+  /** True: there is no state of any of the scopes that have these places, so nothing is void for them. False says nothing. */
   knowsNothingOf(places: readonly number[]): boolean {
     for (const place of places) if (this.states.mayHold(place)) return false;
     return true;

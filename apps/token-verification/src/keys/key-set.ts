@@ -102,10 +102,14 @@ export class KeySet {
   }
 
   private match(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
-    const fitting = this.keys.filter(
-      (key) => key.algorithms.includes(algorithm) && (kid === undefined || key.kid === kid),
-    );
-    return fitting.length === 1 || kid !== undefined ? fitting[0] : undefined;
+    let fitting: VerificationKey | undefined;
+    for (const key of this.keys) {
+      if (!key.algorithms.includes(algorithm) || (kid !== undefined && key.kid !== kid)) continue;
+      if (kid !== undefined) return key;
+      if (fitting) return undefined;
+      fitting = key;
+    }
+    return fitting;
   }
 
   private refreshInTime(attempt = 1): void {
