@@ -79,6 +79,15 @@ describe('what it cannot know it does not answer', () => {
     expect(await outcomeOf(here, 'rubbish')).toBe('view_stale');
   });
 
+  test('a view that grew old while keys were fetched: unknown', async () => {
+    const here = world();
+    const asked = outcomeOf(here, signed());
+    here.fresh = false;
+    expect(await asked).toBe('view_stale');
+    here.fresh = true;
+    expect(await outcomeOf(here, signed())).toBe('active');
+  });
+
   test('no keys: unknown, and active as soon as the source answers', async () => {
     const here = world();
     here.keys.set(URL, new Error('away'));
