@@ -22,11 +22,15 @@ export function momentFromWire(wire: WireMoment): Moment {
 const USUAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const RFC3339 = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?$/;
 
+/** RFC 3339 has years of four digits; an offset may lead out of them, to what could be written and not be read again. */
+const [EARLIEST, LATEST] = [Date.parse('0000-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
+
 /** Milliseconds since the epoch; NaN if it is no time. Without a zone it is UTC, as in WorkOS's own samples. */
 export function parseTime(text: string): Moment {
   if (USUAL.test(text)) return Date.parse(text);
   const match = RFC3339.exec(text);
   if (!match) return NaN;
   const iso = text.replace(' ', 'T');
-  return Date.parse(match[2] ? iso : `${iso}Z`);
+  const moment = Date.parse(match[2] ? iso : `${iso}Z`);
+  return moment >= EARLIEST && moment <= LATEST ? moment : NaN;
 }

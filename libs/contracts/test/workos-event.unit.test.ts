@@ -219,6 +219,10 @@ describe('moments', () => {
     expect(parseTime(text)).toBeNaN(),
   );
 
+  test.each(['9999-12-31T23:59:59-12:00', '0000-01-01T00:00:00+12:00'])('%p could not be written in RFC 3339', (text) =>
+    expect(parseTime(text)).toBeNaN(),
+  );
+
   test.each([NEVER, FOR_EVER, 0, 1_774_000_000_123])('%p comes back from the wire', (moment) =>
     expect(momentFromWire(momentToWire(moment))).toBe(moment),
   );

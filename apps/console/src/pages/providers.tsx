@@ -394,6 +394,10 @@ function Delete({ provider, close }: { provider: Provider; close: () => void }) 
       isIncomplete={typed !== provider.name}
       close={close}
     >
+      <Text size="sm">
+        Its tokens are refused and its webhooks not taken in. Added again it is another provider, which knows nothing of
+        what was revoked here: change it in place where you only want other settings.
+      </Text>
       <TypedName name={provider.name} typed={typed} setTyped={setTyped} />
     </Ask>
   );
