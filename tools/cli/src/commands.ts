@@ -13,6 +13,8 @@ type Run = (installation: Installation, operands: string[], options: Options) =>
 
 /** A command as it is run, checked and completed. */
 export interface Command extends Completed {
+  /** Words behind the command, at most; left out: none. */
+  most?: 1;
   run: Run;
 }
 
@@ -139,9 +141,8 @@ const user: Run = async (installation, [id], options) => {
 };
 
 /** Says what would end; with `--yes` it ends. */
-const revoke: Run = async (installation, operands, options) => {
+const revoke: Run = async (installation, _, options) => {
   const { user, organization, session, provider, reason, yes } = options;
-  if (operands.length > 0) throw new Ended(2, 'Say what: --user, --organization or --session <id>.');
   if ([user, organization, session].every((id) => id === undefined)) {
     throw new Ended(2, 'Whose access? --user <id>, --organization <id>, both, or --session <id>.');
   }
@@ -259,22 +260,23 @@ const EVERYWHERE: readonly OptionName[] = ['json', 'help'];
 export const COMMANDS: Readonly<Record<string, Command>> = {
   status: { says: 'is everything ready?', options: EVERYWHERE, run: status },
   doctor: { says: 'what is wrong, and what to do about it', options: EVERYWHERE, run: doctor },
-  users: { says: 'people by id, address or name', options: ['provider', ...EVERYWHERE], run: users },
-  user: { says: 'one person: sessions, memberships, grants', options: ['provider', ...EVERYWHERE], run: user },
+  users: { says: 'people by id, address or name', options: ['provider', ...EVERYWHERE], most: 1, run: users },
+  user: { says: 'one person: sessions, memberships, grants', options: ['provider', ...EVERYWHERE], most: 1, run: user },
   revoke: {
     says: 'end access, or say what would end',
     options: ['user', 'organization', 'session', 'provider', 'reason', 'yes', ...EVERYWHERE],
     run: revoke,
   },
-  'verify-token': { says: 'is this token good?', options: EVERYWHERE, run: verifyToken },
+  'verify-token': { says: 'is this token good?', options: EVERYWHERE, most: 1, run: verifyToken },
   'verify-receipt': {
     says: 'does this receipt prove it? Asks nobody',
     options: ['keys', ...EVERYWHERE],
     operand: 'file',
+    most: 1,
     run: verifyReceiptFile,
   },
   tail: { says: 'follow revocations', options: ['provider', ...EVERYWHERE], run: tail },
-  completion: { says: 'what a shell reads to complete', options: ['help'], operand: 'shell', run: completion },
+  completion: { says: 'what a shell reads to complete', options: ['help'], operand: 'shell', most: 1, run: completion },
 };
 
 /** Has settings and options of its own, which it says itself. */

@@ -112,7 +112,10 @@ export async function get(
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever the service says
 export function expectGood(service: ServiceName, { status, body }: Answer): any {
   if (status < 300) return body;
-  const said = `${service}: ${body?.code ?? status}${body?.detail ? `. ${body.detail}` : ''}`;
+  const errors = Array.isArray(body?.errors) ? (body.errors as { field: string; message: string }[]) : [];
+  const fields = errors.map(({ field, message }) => `\n  ${field === '' ? 'all of it' : field}: ${message}`).join('');
+  const said = `${service}: ${body?.code ?? status}${body?.detail ? `. ${body.detail}` : ''}${fields}`;
+  if (status === 400) throw new Ended(2, said);
   if (status === 401) throw new Ended(2, `${said} Set RESCIND_API_KEY.`);
   throw new Ended(status >= 500 || status === 429 ? 3 : 1, said);
 }

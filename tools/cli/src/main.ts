@@ -53,6 +53,10 @@ export async function rescind(args: readonly string[], env: NodeJS.ProcessEnv): 
       (one) => values[one as OptionName] && !command.options.includes(one as OptionName),
     );
     if (strange) throw new Ended(2, `${name} takes no --${strange}: see rescind --help.`);
+    // Not repeated: it may be a part of a token.
+    if (operands.length > (command.most ?? 0)) {
+      throw new Ended(2, `${name} takes ${command.most ? 'one word' : 'options alone'}: see rescind --help.`);
+    }
     return await command.run(installationFrom(env), operands, values);
   } catch (error) {
     if (!(error instanceof Ended)) throw error;

@@ -34,6 +34,8 @@ describe('exit codes', () => {
     ['an unknown option', ['users', '--colour'], 2, /--colour/],
     ['nobody to revoke', ['revoke', '--reason', 'left'], 2, /Whose access/],
     ['no reason to revoke', ['revoke', '--user', 'user_1'], 2, /--reason/],
+    ['a word too many', ['users', 'Ada', 'Lovelace'], 2, /users takes one word/],
+    ['a user without --user', ['revoke', 'user_1', '--reason', 'left'], 2, /revoke takes options alone/],
     ['a service that is not named', ['verify-token', 'x'], 2, /RESCIND_TOKEN_VERIFICATION_URL/],
     ['a service that does not answer', ['users'], 3, /does not answer/],
   ])('%s', async (_, args, code, says) => {
@@ -78,6 +80,17 @@ describe('exit codes', () => {
         expect(await rescind(['verify-token', 'seeded-token', '--json'], env)).toBe(code);
         if (code < 2) expect(JSON.parse(out.join(''))).toEqual(body);
         expect([...out, ...err].join('\n')).not.toContain('seeded-token');
+      },
+    );
+  });
+
+  test('what the service finds wrong with which field is said', async () => {
+    const answer = { code: 'request_invalid', detail: 'See errors.', errors: [{ field: 'limit', message: 'too big' }] };
+    await answering(
+      (_, response) => void response.writeHead(400).end(JSON.stringify(answer)),
+      async (url) => {
+        expect(await rescind(['users'], { RESCIND_GRANTS_URL: url, RESCIND_API_KEY: 'k' })).toBe(2);
+        expect(err.join('\n')).toBe('grants: request_invalid. See errors.\n  limit: too big');
       },
     );
   });
