@@ -212,6 +212,10 @@ func (view *View) take(name string, data []byte, ready bool) error {
 }
 
 func main() {
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: go run stream.go <provider id> <user id>…")
+		os.Exit(2)
+	}
 	view := &View{states: map[string]state{}}
 	go view.Follow(os.Getenv("RESCIND_URL"), os.Getenv("RESCIND_API_KEY"))
 	for !view.IsFresh() {

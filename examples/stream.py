@@ -126,6 +126,8 @@ def follow(view, url, api_key):
 
 
 def main():
+    if len(sys.argv) < 3:
+        sys.exit("usage: python3 stream.py <provider id> <user id>…")
     view = View()
     follower = (view, os.environ["RESCIND_URL"], os.environ["RESCIND_API_KEY"])
     threading.Thread(target=follow, args=follower, daemon=True).start()
