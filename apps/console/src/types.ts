@@ -33,7 +33,6 @@ export type WorkOSEvent = Listed<GrantsApi['listEvents']> & Partial<Answer<Grant
 export type SetAside = Listed<GrantsApi['listSetAside']>;
 export type GuardTrip = Listed<GrantsApi['listGuardTrips']>;
 export type Completeness = Listed<GrantsApi['getCompleteness']>;
-export type MissedWebhook = Listed<GrantsApi['listMissedWebhooks']>;
 export type ShadowRevocation = Listed<GrantsApi['listShadowRevocations']>;
 export type Reconciliation = Answer<GrantsApi['getReconciliation']>;
 export type Difference = Listed<GrantsApi['listDifferences']>;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { checked } from './checked.js';
-import type { CloudEvent } from './cloud-event.js';
 import { decodeCloudEvent, problemFields } from './cloud-event.js';
 import { momentFromWire } from './moment.js';
 import { HEARTBEAT_TYPE, REVOCATION_TYPE, SCOPE_STATE_TYPE } from './record-types.js';
@@ -91,5 +90,3 @@ function parse<T>(schema: z.ZodType<T>, data: unknown): T {
   if (!parsed.success) throw new Rejected('record_malformed', `data: ${problemFields(parsed.error)}`);
   return parsed.data;
 }
-
-export type RevocationRecord = CloudEvent<RevocationData>;

@@ -64,7 +64,6 @@ const receivedSignal = z
 
 export type WorkOSUser = z.infer<typeof user>;
 export type ReceivedSignal = z.infer<typeof receivedSignal>;
-export type WorkOSMembership = z.infer<typeof membership>;
 
 export const DATA_SCHEMAS = {
   'user.created': user,

@@ -1,5 +1,4 @@
 import { BlockList, isIP } from 'node:net';
-import { z } from 'zod';
 import { commaList } from './config.js';
 
 /** Comma-separated addresses (`192.0.2.1`, `2001:db8::1`) and ranges of them (`10.0.0.0/8`). */
@@ -52,5 +51,3 @@ export function sourceOf(address: string): string {
     .map((group) => parseInt(group, 16).toString(16))
     .join(':')}::/64`;
 }
-
-export type AddressList = z.output<typeof addressList>;

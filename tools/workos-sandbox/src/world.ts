@@ -88,7 +88,6 @@ export async function createWorld(options: SandboxOptions): Promise<World> {
 }
 
 export const API_ACTOR: Actor = { id: 'api_key_01SANDBOX0000000000000000', source: 'api', name: 'Sandbox' };
-export const DIRECTORY_ACTOR: Actor = { id: 'directory_01SANDBOX0000000000000000', source: 'system', name: null };
 
 export interface Emission {
   atMs?: number;
