@@ -1,3 +1,4 @@
+import { type IncomingMessage, request } from 'node:http';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,12 @@ test.each(['/', '/index.html', '/users', '/users/user_01ABC?tab=grants'])('%s is
   expect(answer.headers.get('cache-control')).toBe('no-cache');
   expect(answer.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
   expect(await answer.text()).toContain('Console');
+});
+
+test('a path that starts with two slashes is one of the page', async () => {
+  const answer = await new Promise<IncomingMessage>((resolve) => request(portal.url, { path: '//' }, resolve).end());
+  answer.resume();
+  expect(answer.statusCode).toBe(200);
 });
 
 test('assets are kept for ever, compressed, and not sent twice', async () => {

@@ -40,7 +40,7 @@ export class ConsoleController {
 
   @Get(['/', '*'])
   get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    const path = new URL(request.url, 'http://portal').pathname;
+    const [path = '/'] = request.url.split('?', 1);
     const file = this.files?.get(path === '/' ? '/index.html' : path);
     if (file) return send(request, reply, file, path.startsWith('/assets/'));
     // A place within the page is a path without an extension; anything else is a mistake, and is told so.
