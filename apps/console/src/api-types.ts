@@ -1533,7 +1533,7 @@ export interface PortalApi {
       next_cursor: string | null;
     };
   };
-  /** Sign a browser in with an API key of a person: the cookie rescind_session: `POST /auth/session` */
+  /** Sign a browser in with an API key of a person: the cookie __Host-rescind_session: `POST /auth/session` */
   signIn: { body: { api_key: string }; answer: void };
   /** Who is signed in: `GET /auth/session` */
   getSession: {

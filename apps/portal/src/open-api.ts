@@ -242,7 +242,7 @@ export const PORTAL_OPEN_API = openApi(
       method: 'post',
       path: '/auth/session',
       operationId: 'signIn',
-      summary: 'Sign a browser in with an API key of a person: the cookie rescind_session',
+      summary: 'Sign a browser in with an API key of a person: the cookie __Host-rescind_session',
       security: 'none',
       body: signInBody,
       responses: { 204: { description: 'Signed in; GET /auth/session says as whom, and the CSRF token.' } },

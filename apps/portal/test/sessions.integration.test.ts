@@ -25,13 +25,13 @@ const signedIn = async (): Promise<Browser> => {
 /** All sessions are as if they were so many minutes older. */
 const age = (column: string, minutes: number) =>
   database.query(`update portal.sessions set ${column} = ${column} - make_interval(mins => $1)`, [minutes]);
-const TOKEN = 'rescind_session';
+const TOKEN = '__Host-rescind_session';
 
 test('a browser signs in with an API key, and the portal’s own API takes the session', async () => {
   const browser = new Browser(portal.url);
   const answer = await browser.signIn();
   expect(answer.setCookie).toMatch(
-    /^rescind_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=43200$/,
+    /^__Host-rescind_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=43200$/,
   );
   const session = await browser.call('GET', '/auth/session');
   expect(session.body).toEqual({ role: 'administrator', name: 'admin', csrf_token: expect.any(String) });
@@ -155,6 +155,12 @@ test('a wrong API key is not helped by a session beside it', async () => {
   const browser = await signedIn();
   const answer = await browser.call('GET', '/auth/session', undefined, { authorization: 'Bearer rsk_wrong' });
   expect(answer.status).toBe(401);
+});
+
+test('a session that another host of the domain could have planted is none', async () => {
+  const { cookies } = await signedIn();
+  const cookie = `rescind_session=${cookies.get(TOKEN)}`;
+  expect((await new Browser(portal.url).call('GET', '/auth/session', undefined, { cookie })).status).toBe(401);
 });
 
 test('two cookies of the name are none', async () => {

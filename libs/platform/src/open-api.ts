@@ -34,7 +34,12 @@ export function openApi(info: { title: string; description: string }, operations
       schemas: { Problem: PROBLEM },
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'An API key of this installation.' },
-        session: { type: 'apiKey', in: 'cookie', name: 'rescind_session', description: 'A browser at the portal.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-rescind_session',
+          description: 'A browser at the portal.',
+        },
         basic: { type: 'http', scheme: 'basic' },
         bearer_token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The token that is judged.' },
         webhook_signature: { type: 'apiKey', in: 'header', name: 'WorkOS-Signature' },

@@ -1,6 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-export const SESSION_COOKIE = 'rescind_session';
+/**
+ * Of the session. With `__Host-` a browser takes it from this host alone, over https: another host of the same domain cannot plant
+ * a session of its own (RFC 6265bis, section 4.1.3.2).
+ */
+export const sessionCookie = (secure: boolean): string => (secure ? '__Host-rescind_session' : 'rescind_session');
 
 export interface CookieOptions {
   /** Whether browsers have us over https; only on this machine they may not. */

@@ -5,7 +5,7 @@ import { bearerToken, sha256 } from '#platform/api-key.guard.js';
 import { DatabaseUnavailable } from '#platform/database-errors.js';
 import { Problem } from '#platform/problem.js';
 import type { PortalKeys } from '../access/keys.js';
-import { clearCookie, cookieOf, SESSION_COOKIE, setCookie } from './cookies.js';
+import { clearCookie, cookieOf, sessionCookie, setCookie } from './cookies.js';
 import type { SignedIn } from './auth-kit.js';
 import type { People, Person } from './people.js';
 import type { LiveSession, Sessions } from './sessions.js';
@@ -24,19 +24,23 @@ export const CSRF_HEADER = 'x-csrf-token';
  * CSRF token.
  */
 export class PortalAuthentication implements Authentication {
+  private readonly cookie: string;
+
   constructor(
     private readonly keys: PortalKeys,
     private readonly sessions: Sessions,
     private readonly people: People,
     private readonly secureCookies: boolean,
-  ) {}
+  ) {
+    this.cookie = sessionCookie(secureCookies);
+  }
 
   async principalOf(request: FastifyRequest, reply: FastifyReply): Promise<PortalPrincipal | undefined> {
     if (request.headers.authorization !== undefined) {
       const key = bearerToken(request.headers.authorization);
       return key === undefined ? undefined : known(() => this.keys.holderOf(sha256(key)));
     }
-    const token = cookieOf(request, SESSION_COOKIE);
+    const token = cookieOf(request, this.cookie);
     if (token === undefined) return undefined;
     const resumed = await known(() => this.sessions.resume(token));
     if (!resumed) throw this.sessionEnded(reply);
@@ -78,11 +82,11 @@ export class PortalAuthentication implements Authentication {
   }
 
   take(reply: FastifyReply): void {
-    clearCookie(reply, SESSION_COOKIE, { secure: this.secureCookies });
+    clearCookie(reply, this.cookie, { secure: this.secureCookies });
   }
 
   private give(reply: FastifyReply, token: string): void {
-    setCookie(reply, SESSION_COOKIE, token, {
+    setCookie(reply, this.cookie, token, {
       secure: this.secureCookies,
       maxAgeSeconds: Math.ceil(this.sessions.limits.maxMs / 1_000),
     });
@@ -90,7 +94,7 @@ export class PortalAuthentication implements Authentication {
 
   /** Else one that somebody else put into the browser would still be there. */
   private async endFormer(request: FastifyRequest): Promise<void> {
-    const token = cookieOf(request, SESSION_COOKIE);
+    const token = cookieOf(request, this.cookie);
     const former = token === undefined ? undefined : await this.sessions.resume(token);
     if (former) await this.sessions.end(former.session.id, 'signed_in_again');
   }
