@@ -6,9 +6,7 @@ import { sentenceFor, Terminal } from './terminal.js';
 
 // `npm start`: brings everything up, plays the journey, stays up until Ctrl-C.
 const terminal = new Terminal();
-const { values: asked } = parseArgs({
-  options: { 'no-demo': { type: 'boolean' }, brokers: { type: 'string', default: '1' } },
-});
+const asked = readArguments();
 const stack = new LocalStack(placeOfStack(), terminal, asked.brokers === '3' ? 3 : 1);
 
 /** One Ctrl-C may arrive twice, by the terminal and by npm. */
@@ -59,4 +57,22 @@ try {
 Ctrl-C stops everything.`);
 } catch (error) {
   fail(error);
+}
+
+function readArguments(): { 'no-demo'?: boolean; brokers: string } {
+  const usage = 'npm start [-- --no-demo] [-- --brokers 3]';
+  try {
+    const options = {
+      'no-demo': { type: 'boolean' },
+      brokers: { type: 'string', default: '1' },
+      help: { type: 'boolean' },
+    } as const;
+    const { values } = parseArgs({ options });
+    if (!values.help && ['1', '3'].includes(values.brokers)) return values;
+    console.log(usage);
+    process.exit(values.help ? 0 : 2);
+  } catch (error) {
+    console.error(`${(error as Error).message.split('. To specify')[0]}: ${usage}`);
+    process.exit(2);
+  }
 }

@@ -1,3 +1,4 @@
+import { CannotRun } from '#testing/cannot-run.js';
 import { join } from 'node:path';
 import type { ServiceDefinition } from './service.js';
 import type { Settings } from './settings.js';
@@ -13,9 +14,16 @@ export const DEFAULT_PORTS = {
 };
 export type ServiceName = keyof typeof DEFAULT_PORTS;
 
+/** So that there is room behind it. */
+const LAST_FIRST_PORT = 65_000;
+
 /** `RESCIND_FIRST_PORT` moves them, so that stacks that start at the same moment do not reach for the same ones. */
 export function wantedPorts(firstPort = process.env['RESCIND_FIRST_PORT']): Record<ServiceName, number> {
-  const by = firstPort === undefined ? 0 : Number(firstPort) - DEFAULT_PORTS.portal;
+  const first = firstPort === undefined ? DEFAULT_PORTS.portal : Number(firstPort);
+  if (!Number.isInteger(first) || first < 1 || first > LAST_FIRST_PORT) {
+    throw new CannotRun(`RESCIND_FIRST_PORT is a number up to ${LAST_FIRST_PORT}, such as 3000.`);
+  }
+  const by = first - DEFAULT_PORTS.portal;
   const moved = Object.entries(DEFAULT_PORTS).map(([name, port]) => [name, port + by]);
   return Object.fromEntries(moved) as Record<ServiceName, number>;
 }

@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import type { LocalKafka } from '#testing/local-kafka.js';
 import { type KafkaServer, type PostgresServer, startKafka, startPostgres } from '#testing/servers.js';
 import type { StackFile } from '#testing/stack-file.js';
-import pg from 'pg';
 import { connectSandbox, registerProvider } from './configure.js';
+import { assertKafkaAnswers, connectPostgres } from './given-servers.js';
 import { KeptRunning, type Restartable } from './kept-running.js';
 import { type Lock, takeLock } from './lock.js';
 import { type Place, prepare } from './place.js';
@@ -130,6 +130,7 @@ export class LocalStack {
     if (kafka.status === 'rejected') throw kafka.reason;
     if (postgres.status === 'rejected') throw postgres.reason;
     if (kafka.value.local) this.local.push(...this.keepBrokers(kafka.value.local));
+    else await assertKafkaAnswers(kafka.value.brokers);
     if (postgres.value.local) this.local.push(this.keep('postgres', postgres.value.local));
     await this.noteChange();
     this.terminal.say(`Kafka (${kafka.value.brokers}) and Postgres are ready`);
@@ -190,8 +191,7 @@ export class LocalStack {
 
 /** A database of the stack's own, so that a server that was given keeps its others as they are. */
 async function ownDatabase(server: PostgresServer): Promise<string> {
-  const client = new pg.Client({ connectionString: server.url });
-  await client.connect();
+  const client = await connectPostgres(server.url);
   try {
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);
     if (rowCount === 0) await client.query(`create database ${DATABASE}`);

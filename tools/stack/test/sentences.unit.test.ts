@@ -2,8 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CannotRun } from '#testing/cannot-run.js';
+import { freePort } from '#testing/free-port.js';
+import { assertKafkaAnswers, connectPostgres } from '../src/given-servers.js';
 import { placeOfStack, prepare } from '../src/place.js';
 import { Service } from '../src/service.js';
+import { wantedPorts } from '../src/services.js';
 import { readSettings } from '../src/settings.js';
 import { sentenceFor } from '../src/terminal.js';
 
@@ -27,6 +30,21 @@ test.each([
 
 test('an error that nobody foresaw keeps its stack', () => {
   expect(sentenceFor(new TypeError('x is not a function'))).toContain('sentences.unit.test');
+});
+
+test('a server that a variable names and that is away is named with its variable', async () => {
+  const nobody = await freePort();
+
+  await expect(assertKafkaAnswers(`127.0.0.1:${nobody}`, 0)).rejects.toThrow(
+    /^KAFKA_BROKERS names a Kafka that cannot be reached .*unset KAFKA_BROKERS/,
+  );
+  for (const url of [`postgres://nobody@127.0.0.1:${nobody}/x`, 'postgres://[']) {
+    await expect(connectPostgres(url, url)).rejects.toThrow(/^DATABASE_URL names a Postgres that cannot be reached/);
+  }
+});
+
+test.each(['abc', '', '0', '65001', '3000.5'])('RESCIND_FIRST_PORT=%s is refused', (given) => {
+  expect(() => wantedPorts(given)).toThrow(/^RESCIND_FIRST_PORT is a number/);
 });
 
 test('too little room is said before anything is started', async () => {
