@@ -300,7 +300,7 @@ export function hostileTokens(NOW: number) {
     // Whose it is
     ['no sub', signed({ sub: undefined }), 'claim_missing'],
     ['null for sub', signed({ sub: null }), 'claim_missing'],
-    ...[7, '', true, [], ['user_01ALICE'], {}, 'u'.repeat(256)].map((sub): Vector => [
+    ...[7, '', true, [], ['user_01ALICE'], {}, 'u'.repeat(256), 'user_\0', 'user_\ud800'].map((sub): Vector => [
       `sub ${JSON.stringify(sub).slice(0, 30)}`,
       signed({ sub }),
       'malformed',
