@@ -316,6 +316,9 @@ export function askedOfSignals(world: World): OfService {
   const ofSubject = [ofStream({ subject }), ofStream({ subject: { format: 'opaque', id: 'x' } })];
   const webhook = { kind: 'webhook', url: 'http://127.0.0.1:9/contract' };
   const source = (name: string) => ({ name, issuer: transmitter.issuer, provider_id: provider.id });
+  const shown = { authorization_header: `Bearer ${receiver.key}` };
+  /** The installation is its own transmitter. */
+  const ours = (name: string) => ({ ...source(name), issuer: signals, stream: { method: 'poll', ...shown } });
   const poll = { endpoint_url: 'http://127.0.0.1:9/contract', authorization_header: 'Bearer contract' };
   const others = async (scope: string) => {
     const body = new URLSearchParams({ grant_type: 'client_credentials', scope });
@@ -384,17 +387,36 @@ export function askedOfSignals(world: World): OfService {
         source('contract 1'),
         { ...source('contract 2'), provider_id: 'idp_of_nobody' },
         { ...source('contract 7'), poll },
+        ours('contract 8'),
       ),
+    discoverSource: () => bodies({ issuer: signals }, { issuer: transmitter.issuer }),
+    verifySource: async () => [
+      await idOf('/v1/sources', ours('contract 9')),
+      await idOf('/v1/sources', source('contract 10')),
+    ],
+    readSourceStream: async () => [
+      await idOf('/v1/sources', ours('contract 11')),
+      await idOf('/v1/sources', source('contract 12')),
+    ],
     updateSource: async () => {
       const polled = await idOf('/v1/sources', { ...source('contract 5'), audience: 'contract', poll });
       const pushing = await idOf('/v1/sources', source('contract 6'));
+      const connected = await idOf('/v1/sources', ours('contract 13'));
       return [
         { ...polled, body: { audience: 'another' } },
         { ...polled, body: { poll: { ...poll, authorization_header: '' } } },
         { ...pushing, body: { poll } },
+        { ...pushing, body: { authorization: shown } },
+        { ...connected, body: { authorization: shown } },
+        { ...connected, body: { audience: 'another' } },
       ];
     },
-    deleteSource: async () => [await idOf('/v1/sources', source('contract 3'))],
+    deleteSource: async () => {
+      const left = await idOf('/v1/sources', ours('contract 14'));
+      const authorization = { authorization_header: 'Bearer of nobody' };
+      await client.api('signals', 'PATCH', `/v1/sources/${String(left.parameters!['id'])}`, { authorization });
+      return [await idOf('/v1/sources', source('contract 3')), left];
+    },
     pushSet: async () => {
       const pushed = await made('/v1/sources', {
         ...source('contract 4'),

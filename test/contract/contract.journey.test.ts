@@ -40,6 +40,14 @@ const OUT_OF_REACH: readonly RegExp[] = [
   / 503 (grants_not_configured|public_url_missing)$/,
   // Two at the same moment.
   / 409 (idempotency_key_in_use|reconciliation_running)$/,
+  // A transmitter of somebody else that refuses or misbehaves: apps/signals/test/connect.integration.test.ts.
+  /^(createSource|discoverSource|verifySource|readSourceStream) (422|502) \w+$/,
+  /^(createSource|verifySource|readSourceStream) 404 stream_unknown$/,
+  /^createSource 409 stream_(exists|in_use)$/,
+  /^(verifySource 409 verification|readSourceStream 409 status)_unsupported$/,
+  /^pushSet 503 source_connecting$/,
+  // Which of the two it is, is a matter of who asked last.
+  /^verifySource (202|429 verification_too_often)$/,
   // Every kind of key may.
   /^checkAccess 403 permission_missing$/,
 ];

@@ -1106,6 +1106,15 @@ export interface SignalsApi {
         client_secret?: string;
         scope?: string;
       };
+      stream?: {
+        method: 'push' | 'poll';
+        adopt?: string;
+        authorization_header?: string;
+        token_url?: string;
+        client_id?: string;
+        client_secret?: string;
+        scope?: string;
+      };
     };
     answer: {
       id: string;
@@ -1124,6 +1133,20 @@ export interface SignalsApi {
         polled_at: string | null;
         failures: number;
         last_error: string | null;
+      } | null;
+      stream: {
+        stream_id: string | null;
+        configuration_endpoint: string;
+        audiences: string[];
+        events_delivered: string[] | null;
+        min_verification_interval: number | null;
+        token_url: string | null;
+        client_id: string | null;
+        scope: string | null;
+        asked_at: string | null;
+        answered_at: string | null;
+        unanswered_since: string | null;
+        ask_error: string | null;
       } | null;
       refused: number;
       last_refusal: string | null;
@@ -1159,6 +1182,20 @@ export interface SignalsApi {
           failures: number;
           last_error: string | null;
         } | null;
+        stream: {
+          stream_id: string | null;
+          configuration_endpoint: string;
+          audiences: string[];
+          events_delivered: string[] | null;
+          min_verification_interval: number | null;
+          token_url: string | null;
+          client_id: string | null;
+          scope: string | null;
+          asked_at: string | null;
+          answered_at: string | null;
+          unanswered_since: string | null;
+          ask_error: string | null;
+        } | null;
         refused: number;
         last_refusal: string | null;
         refused_at: string | null;
@@ -1173,12 +1210,35 @@ export interface SignalsApi {
       next_cursor: null;
     };
   };
-  /** Change the audience of a source, or where and with what it is polled: `PATCH /v1/sources/{id}` */
+  /** What a transmitter says of itself, before a source is made of it: `POST /v1/sources/discover` */
+  discoverSource: {
+    body: { issuer: string };
+    answer: {
+      issuer: string;
+      spec_version: string | null;
+      delivery_methods: ('push' | 'poll')[];
+      configuration_endpoint: string;
+      status_endpoint: string | null;
+      verification_endpoint: string | null;
+      default_subjects: 'ALL' | 'NONE' | null;
+      token_url: string | null;
+      scope: string | null;
+      events_requested: string[];
+    };
+  };
+  /** Change the audience of a source, or where and with what its transmitter is asked: `PATCH /v1/sources/{id}` */
   updateSource: {
     body: {
       audience?: string;
       poll?: {
         endpoint_url: string;
+        authorization_header?: string;
+        token_url?: string;
+        client_id?: string;
+        client_secret?: string;
+        scope?: string;
+      };
+      authorization?: {
         authorization_header?: string;
         token_url?: string;
         client_id?: string;
@@ -1204,6 +1264,20 @@ export interface SignalsApi {
         failures: number;
         last_error: string | null;
       } | null;
+      stream: {
+        stream_id: string | null;
+        configuration_endpoint: string;
+        audiences: string[];
+        events_delivered: string[] | null;
+        min_verification_interval: number | null;
+        token_url: string | null;
+        client_id: string | null;
+        scope: string | null;
+        asked_at: string | null;
+        answered_at: string | null;
+        unanswered_since: string | null;
+        ask_error: string | null;
+      } | null;
       refused: number;
       last_refusal: string | null;
       refused_at: string | null;
@@ -1217,7 +1291,55 @@ export interface SignalsApi {
     };
   };
   /** Take nothing more from a transmitter: `DELETE /v1/sources/{id}` */
-  deleteSource: { answer: void };
+  deleteSource: { answer: { stream_id: string | null; stream_left: string } | void };
+  /** Ask a transmitter to verify the stream that we have made: `POST /v1/sources/{id}/verification` */
+  verifySource: {
+    answer: {
+      id: string;
+      name: string;
+      issuer: string;
+      audience: string;
+      jwks_uri: string | null;
+      provider_id: string;
+      subject_issuers: string[];
+      push_url: string | null;
+      poll: {
+        endpoint_url: string;
+        token_url: string | null;
+        client_id: string | null;
+        scope: string | null;
+        polled_at: string | null;
+        failures: number;
+        last_error: string | null;
+      } | null;
+      stream: {
+        stream_id: string | null;
+        configuration_endpoint: string;
+        audiences: string[];
+        events_delivered: string[] | null;
+        min_verification_interval: number | null;
+        token_url: string | null;
+        client_id: string | null;
+        scope: string | null;
+        asked_at: string | null;
+        answered_at: string | null;
+        unanswered_since: string | null;
+        ask_error: string | null;
+      } | null;
+      refused: number;
+      last_refusal: string | null;
+      refused_at: string | null;
+      verified_at: string | null;
+      stream_status: 'enabled' | 'paused' | 'disabled' | null;
+      stream_reason: string | null;
+      unknown_subject_at: string | null;
+      unknown_subject: string | null;
+      created_at: string;
+      created_by: string;
+    };
+  };
+  /** How the stream that we have made stands at its transmitter, now: `GET /v1/sources/{id}/stream` */
+  readSourceStream: { answer: { status: 'enabled' | 'paused' | 'disabled'; reason: string | null } };
   /** Push a SET (RFC 8935): `POST /v1/sources/{id}/events` */
   pushSet: { body: string; answer: void };
   /** What was said to whom, newest first: `GET /v1/deliveries` */
@@ -1864,8 +1986,11 @@ export interface Routes {
   'DELETE /api/signals/v1/streams/{id}': SignalsApi['deleteOwnStream'];
   'POST /api/signals/v1/sources': SignalsApi['createSource'];
   'GET /api/signals/v1/sources': SignalsApi['listSources'];
+  'POST /api/signals/v1/sources/discover': SignalsApi['discoverSource'];
   'PATCH /api/signals/v1/sources/{id}': SignalsApi['updateSource'];
   'DELETE /api/signals/v1/sources/{id}': SignalsApi['deleteSource'];
+  'POST /api/signals/v1/sources/{id}/verification': SignalsApi['verifySource'];
+  'GET /api/signals/v1/sources/{id}/stream': SignalsApi['readSourceStream'];
   'POST /api/signals/v1/sources/{id}/events': SignalsApi['pushSet'];
   'GET /api/signals/v1/deliveries': SignalsApi['listDeliveries'];
   'GET /api/signals/v1/deliveries/{id}': SignalsApi['readDelivery'];

@@ -68,6 +68,7 @@ export type VoidReceipt = Extract<ReceiptAnswer['receipt'], { standing: 'void' }
 
 export type Stream = Listed<SignalsApi['listStreams']>;
 export type Source = Listed<SignalsApi['listSources']>;
+export type FoundTransmitter = Answer<SignalsApi['discoverSource']>;
 export type Delivery = Listed<SignalsApi['listDeliveries']>;
 
 export type Verdict = Answer<TokenVerificationApi['verifyToken']>;

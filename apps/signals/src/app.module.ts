@@ -25,9 +25,10 @@ import { Sender } from './sending/sender.js';
 import { SignalsMetrics } from './signals-metrics.js';
 import { POLLER_LOCK, SENDER_LOCK, SIGNALS_SCHEMA } from './signals-schema.js';
 import { Signing } from './sending/signing.js';
+import { SourceStreams } from './sources/source-streams.js';
 import { SourceKeys } from './sources/source-keys.js';
 import { SourcesController } from './sources/sources.controller.js';
-import { readPollAges } from './sources/sources.sql.js';
+import { readPollAges, readUnverified } from './sources/sources.sql.js';
 import { SsfController } from './streams/ssf.controller.js';
 import { StreamsController } from './streams/streams.controller.js';
 import { readPosition } from './sending/take-records.js';
@@ -50,6 +51,7 @@ export class AppModule {
       registry,
       () => database.read(readBacklog).catch(() => undefined),
       () => database.read(readPollAges).catch(() => undefined),
+      () => database.read(readUnverified).catch(() => undefined),
     );
     const { encryptionKeys, issuer } = config;
     const signing = new Signing(database, encryptionKeys, config.signingKeyOverlapSeconds);
@@ -68,9 +70,10 @@ export class AppModule {
     const keys = new SourceKeys({ ...config, timeoutMs: KEYS_TIMEOUT_MS });
     const intake = new Intake({ database, keys, publisher, providers, metrics, logger });
     const poller = new Poller({ database, intake, encryption: encryptionKeys, settings: config, metrics, logger });
+    const sourceStreams = new SourceStreams({ database, encryption: encryptionKeys, settings: config, logger });
     const pollers = new Leader(config.database.url, POLLER_LOCK, logger, async (connection, signal) => {
       await connection.query(`set search_path = ${SIGNALS_SCHEMA.name}`);
-      await poller.lead(connection, signal);
+      await Promise.all([poller.lead(connection, signal), sourceStreams.lead(connection, signal)]);
     });
     const parts = { client, database, signing, providers, apiKeys, publisher, senders: leader, pollers };
     const lifetime = new Lifetime(parts, config, logger);
@@ -117,6 +120,7 @@ export class AppModule {
         { provide: SignalsMetrics, useValue: metrics },
         { provide: AccessTokens, useValue: new AccessTokens(database, signing, issuer) },
         { provide: Intake, useValue: intake },
+        { provide: SourceStreams, useValue: sourceStreams },
         { provide: KafkaBatchServer, useValue: server },
         { provide: Lifetime, useValue: lifetime },
         ReceiverGuard,

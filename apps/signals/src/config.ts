@@ -38,6 +38,8 @@ export const signalsConfig = z
     SOURCE_POLL_INTERVAL_MS: z.coerce.number().int().positive().default(2_000),
     /** How long a transmitter that we poll may hold a request until it has something to say, ms. */
     SOURCE_POLL_TIMEOUT_MS: z.coerce.number().int().positive().default(60_000),
+    /** How often a transmitter, whose stream we have made, is asked to verify it, seconds; less often where it says so. */
+    SOURCE_VERIFICATION_SECONDS: z.coerce.number().int().positive().default(3_600),
     /** How long a new key is published before it signs, seconds. */
     SIGNING_KEY_OVERLAP_SECONDS: z.coerce.number().int().min(0).default(3_600),
   })
@@ -63,6 +65,7 @@ export const signalsConfig = z
     longPollMs: env.LONG_POLL_MS,
     sourcePollIntervalMs: env.SOURCE_POLL_INTERVAL_MS,
     sourcePollTimeoutMs: env.SOURCE_POLL_TIMEOUT_MS,
+    sourceVerificationSeconds: env.SOURCE_VERIFICATION_SECONDS,
     signingKeyOverlapSeconds: env.SIGNING_KEY_OVERLAP_SECONDS,
   }));
 

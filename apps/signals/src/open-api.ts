@@ -6,8 +6,12 @@ import {
   newSourceBody,
   newSourceView,
   pushRefusal,
+  discoverSourceBody,
+  foundTransmitterView,
   sourceChangeBody,
+  sourceStreamView,
   sourceView,
+  streamLeftView,
 } from './sources/sources.controller.js';
 import {
   addSubjectBody,
@@ -35,6 +39,11 @@ import {
 } from './streams/streams.controller.js';
 import { authorizationServer, jwks, protectedResource, ssfConfiguration } from './streams/well-known.controller.js';
 
+/** Of a transmitter, what only a person can mend. */
+const UNSUITABLE = ['transmitter_authorization_refused', 'transmitter_not_allowed', 'transmitter_unsuitable'];
+const TRANSMITTER_AWAY = {
+  502: ['transmitter_answer_invalid', 'transmitter_failed', 'transmitter_unreachable'],
+} as const;
 const AWAY = { 503: ['database_unavailable'] } as const;
 /** Of a receiver; its key, or an access token for it. */
 const RECEIVER = { 401: ['receiver_unknown'], 403: ['scope_insufficient'], ...AWAY } as const;
@@ -306,7 +315,23 @@ export const SIGNALS_OPEN_API = openApi(
       responses: {
         201: { description: 'The push_token of one that pushes is shown this once.', schema: newSourceView },
       },
-      problems: { 400: ['request_invalid'], 404: ['provider_unknown'], 409: ['source_name_taken'], ...AWAY },
+      problems: {
+        400: ['request_invalid'],
+        404: ['provider_unknown', 'stream_unknown'],
+        409: ['source_name_taken', 'stream_exists', 'stream_in_use'],
+        422: [...UNSUITABLE, 'audience_unexpected', 'delivery_method_unsupported', 'events_unsupported'],
+        ...TRANSMITTER_AWAY,
+        ...AWAY,
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/sources/discover',
+      operationId: 'discoverSource',
+      summary: 'What a transmitter says of itself, before a source is made of it',
+      body: discoverSourceBody,
+      responses: { 200: { description: 'What it can.', schema: foundTransmitterView } },
+      problems: { 400: ['request_invalid'], 422: UNSUITABLE, ...TRANSMITTER_AWAY },
     },
     {
       method: 'get',
@@ -320,17 +345,54 @@ export const SIGNALS_OPEN_API = openApi(
       method: 'patch',
       path: '/v1/sources/{id}',
       operationId: 'updateSource',
-      summary: 'Change the audience of a source, or where and with what it is polled',
+      summary: 'Change the audience of a source, or where and with what its transmitter is asked',
       body: sourceChangeBody(url),
       responses: { 200: { description: 'As it is now.', schema: sourceView } },
-      problems: { 400: ['request_invalid'], 404: ['source_unknown'], 409: ['source_pushes'], ...AWAY },
+      problems: {
+        400: ['request_invalid'],
+        404: ['source_unknown'],
+        409: ['source_connected', 'source_not_connected', 'source_pushes'],
+        ...AWAY,
+      },
+    },
+    {
+      method: 'post',
+      path: '/v1/sources/{id}/verification',
+      operationId: 'verifySource',
+      summary: 'Ask a transmitter to verify the stream that we have made',
+      responses: { 202: { description: 'Asked; stream.answered_at says when it came.', schema: sourceView } },
+      problems: {
+        404: ['source_unknown', 'stream_unknown'],
+        409: ['source_not_connected', 'verification_unsupported'],
+        422: UNSUITABLE,
+        429: ['verification_too_often'],
+        ...TRANSMITTER_AWAY,
+        ...AWAY,
+      },
+    },
+    {
+      method: 'get',
+      path: '/v1/sources/{id}/stream',
+      operationId: 'readSourceStream',
+      summary: 'How the stream that we have made stands at its transmitter, now',
+      responses: { 200: { description: 'As it says.', schema: sourceStreamView } },
+      problems: {
+        404: ['source_unknown', 'stream_unknown'],
+        409: ['source_not_connected', 'status_unsupported'],
+        422: UNSUITABLE,
+        ...TRANSMITTER_AWAY,
+        ...AWAY,
+      },
     },
     {
       method: 'delete',
       path: '/v1/sources/{id}',
       operationId: 'deleteSource',
       summary: 'Take nothing more from a transmitter',
-      responses: { 204: { description: 'What it has ended stays so.' } },
+      responses: {
+        200: { description: 'It is gone; the stream that we had made there may not be.', schema: streamLeftView },
+        204: { description: 'What it has ended stays so.' },
+      },
       problems: { 404: ['source_unknown'], ...AWAY },
     },
     {
@@ -346,7 +408,7 @@ export const SIGNALS_OPEN_API = openApi(
         400: { description: 'Refused, with the error of RFC 8935.', schema: pushRefusal },
         401: { description: 'authentication_failed', schema: pushRefusal },
       },
-      problems: { 503: ['broker_unavailable', 'database_unavailable', 'keys_unavailable'] },
+      problems: { 503: ['broker_unavailable', 'database_unavailable', 'keys_unavailable', 'source_connecting'] },
     },
     {
       method: 'get',

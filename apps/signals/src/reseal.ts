@@ -8,6 +8,7 @@ import { streamSecretOwner } from './streams/streams.sql.js';
 const SEALED = [
   { table: 'streams', key: 'id', ownerOf: streamSecretOwner },
   { table: 'polled_sources', key: 'source_id', ownerOf: sourceSecretOwner },
+  { table: 'source_streams', key: 'source_id', ownerOf: sourceSecretOwner },
 ] as const;
 
 /**

@@ -3,6 +3,7 @@ import type { Kind } from './domain/signals.js';
 
 type Backlog = readonly { kind: string; pending: number; seconds: number; refused: number }[];
 type PollAges = readonly { name: string; seconds: number; interrupted: boolean }[];
+type Unverified = readonly { name: string; seconds: number }[];
 
 /** What signals says of itself. */
 export class SignalsMetrics {
@@ -17,11 +18,13 @@ export class SignalsMetrics {
   /**
    * @param backlog what waits now; undefined where that is not known
    * @param pollAges of each source that is polled
+   * @param unverified of each source whose stream we have made
    */
   constructor(
     registry: Registry,
     backlog: () => Promise<Backlog | undefined>,
     pollAges: () => Promise<PollAges | undefined>,
+    unverified: () => Promise<Unverified | undefined>,
   ) {
     const registers = [registry];
     this.records = new Counter({
@@ -64,14 +67,19 @@ export class SignalsMetrics {
       labelNames: ['source', 'outcome'],
       registers,
     });
-    const ofSources = (name: string, help: string, valueOf: (source: PollAges[number]) => number): void => {
+    const ofSources = <T extends { name: string }>(
+      name: string,
+      help: string,
+      readAll: () => Promise<readonly T[] | undefined>,
+      valueOf: (source: T) => number,
+    ): void => {
       new Gauge({
         name,
         help,
         labelNames: ['source'],
         registers,
         async collect() {
-          const now = await pollAges();
+          const now = await readAll();
           if (!now) return;
           this.reset();
           for (const source of now) this.set({ source: source.name }, valueOf(source));
@@ -81,41 +89,52 @@ export class SignalsMetrics {
     ofSources(
       'rescind_signals_poll_age_seconds',
       'How long ago everything was taken that a transmitter had to say, by source.',
+      pollAges,
       ({ seconds }) => seconds,
     );
     ofSources(
       'rescind_signals_source_interrupted',
       '1: the transmitter that is polled has said that its stream is paused or disabled.',
+      pollAges,
       ({ interrupted }) => (interrupted ? 1 : 0),
     );
-    const age = new Gauge({
-      name: 'rescind_signals_backlog_seconds',
-      help: 'How long the oldest signal has been waiting, by kind.',
-      labelNames: ['kind'],
-      registers,
-    });
-    const refused = new Gauge({
-      name: 'rescind_signals_refused',
-      help: 'Signals that were set aside because their receiver refuses them, by kind.',
-      labelNames: ['kind'],
-      registers,
-    });
-    new Gauge({
-      name: 'rescind_signals_backlog',
-      help: 'Signals that wait for their receiver, by kind.',
-      labelNames: ['kind'],
-      registers,
-      async collect() {
-        const now = await backlog();
-        if (!now) return;
-        for (const gauge of [this, age, refused]) gauge.reset();
-        for (const row of now) {
-          this.set({ kind: row.kind }, row.pending);
-          age.set({ kind: row.kind }, row.seconds);
-          refused.set({ kind: row.kind }, row.refused);
-        }
-      },
-    });
+    ofSources(
+      'rescind_signals_source_unverified_seconds',
+      'How long no verification has come that a transmitter was asked for, by source; 0: none is waited for.',
+      unverified,
+      ({ seconds }) => seconds,
+    );
+    // Of one scrape one reading: each gauge is collected by itself, and none may show what the scrape before it read.
+    let reading: Promise<Backlog | undefined> | undefined;
+    const read = (): Promise<Backlog | undefined> =>
+      (reading ??= backlog().finally(() => {
+        reading = undefined;
+      }));
+    const ofBacklog = (name: string, help: string, valueOf: (row: Backlog[number]) => number): void => {
+      new Gauge({
+        name,
+        help,
+        labelNames: ['kind'],
+        registers,
+        async collect() {
+          const now = await read();
+          if (!now) return;
+          this.reset();
+          for (const row of now) this.set({ kind: row.kind }, valueOf(row));
+        },
+      });
+    };
+    ofBacklog('rescind_signals_backlog', 'Signals that wait for their receiver, by kind.', ({ pending }) => pending);
+    ofBacklog(
+      'rescind_signals_backlog_seconds',
+      'How long the oldest signal has been waiting, by kind.',
+      ({ seconds }) => seconds,
+    );
+    ofBacklog(
+      'rescind_signals_refused',
+      'Signals that were set aside because their receiver refuses them, by kind.',
+      ({ refused }) => refused,
+    );
   }
 
   taken(records: number, queued: number): void {

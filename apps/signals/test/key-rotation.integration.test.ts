@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import { eventually } from '#testing/eventually.js';
-import { PollTransmitter } from './poll-transmitter.js';
 import { PROVIDER, revocationOf } from './records.js';
 import { ENCRYPTION_KEY, newPlace, type Place, publishRevocation, Signals } from './signals.js';
+import { SsfTransmitter } from './ssf-transmitter.js';
 
 const OLD = `k1:${ENCRYPTION_KEY}`;
 const NEW = `k2:${randomBytes(32).toString('base64')}`;
@@ -45,13 +45,19 @@ test('the encryption key is rotated as docs/operations.md says: webhooks are sig
   const { body: stream } = await signals.call('POST', '/v1/streams', { kind: 'webhook', url });
   const keys = async (): Promise<unknown> => (await fetch(`${signals.url}/.well-known/jwks.json`)).text();
   const published = await keys();
-  const transmitter = await PollTransmitter.start();
+  const transmitter = await SsfTransmitter.start();
   await signals.call('POST', '/v1/sources', {
     name: 'polled',
     issuer: transmitter.issuer,
     audience: transmitter.audience,
     provider_id: PROVIDER,
     poll: { endpoint_url: `${transmitter.issuer}/poll`, authorization_header: transmitter.authorization },
+  });
+  const { body: connected } = await signals.call('POST', '/v1/sources', {
+    name: 'connected',
+    issuer: transmitter.issuer,
+    provider_id: PROVIDER,
+    stream: { method: 'push', authorization_header: transmitter.authorization },
   });
 
   await restartWith(`${OLD},${NEW}`);
@@ -68,5 +74,7 @@ test('the encryption key is rotated as docs/operations.md says: webhooks are sig
   // Since the last start it is known to polled sources alone with what the new key has sealed.
   await eventually(() => transmitter.requests.length > before, { what: 'a poll after the rotation' });
   expect(transmitter.requests.at(-1)!.authorization).toBe(transmitter.authorization);
+  // And so it is to those whose stream we have made: what is pushed has nowhere to come to here, that it is asked for is enough.
+  expect(await signals.call('GET', `/v1/sources/${connected.id}/stream`)).toMatchObject({ status: 200 });
   await transmitter.close();
 });

@@ -19,6 +19,8 @@ export interface PollRequest {
 /** What it does with a request in place of what it should. */
 export type Misbehaviour = (request: PollRequest, response: ServerResponse) => void;
 
+export type Answer = (status: number, value: object, headers?: Record<string, string>) => void;
+
 type SigningKey = Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
 
 /**
@@ -43,17 +45,20 @@ export class PollTransmitter {
   private wake: () => void = () => undefined;
   private keys: { kid: string; key: SigningKey; jwk: JWK }[] = [];
 
-  private constructor(private readonly server: Server) {}
+  protected constructor(private readonly server: Server) {}
 
   static async start(): Promise<PollTransmitter> {
-    const server = createServer((request, response) => {
-      transmitter.answer(request, response).catch(() => response.destroy());
+    return new PollTransmitter(createServer()).listen();
+  }
+
+  protected async listen(): Promise<this> {
+    this.server.on('request', (request, response) => {
+      this.answer(request, response).catch(() => response.destroy());
     });
-    const transmitter: PollTransmitter = new PollTransmitter(server);
-    await transmitter.rotate();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return transmitter;
+    await this.rotate();
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+    return this;
   }
 
   get issuer(): string {
@@ -86,12 +91,12 @@ export class PollTransmitter {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(request);
-    const json = (status: number, value: object): void => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    const json: Answer = (status, value, headers = {}) => {
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
     };
     switch (request.url ?? '') {
       case '/.well-known/ssf-configuration':
-        return json(200, { issuer: this.issuer, jwks_uri: `${this.issuer}/jwks` });
+        return json(200, { issuer: this.issuer, jwks_uri: `${this.issuer}/jwks`, ...this.configuration() });
       case '/jwks':
         this.keySets++;
         return this.keysAreAway ? json(503, {}) : json(200, { keys: [this.keys.at(-1)!.jwk] });
@@ -100,12 +105,21 @@ export class PollTransmitter {
       case '/poll':
         return this.poll(request, body, response, json);
       default:
-        return json(404, {});
+        return this.answerOthers(request, body, json);
     }
   }
 
+  /** What more its configuration says. */
+  protected configuration(): object {
+    return {};
+  }
+
+  protected answerOthers(_request: IncomingMessage, _body: string, json: Answer): void | Promise<void> {
+    json(404, {});
+  }
+
   /** Each token is good until the next one. */
-  private giveToken(authorization = '', body: string, json: (status: number, value: object) => void): void {
+  private giveToken(authorization = '', body: string, json: Answer): void {
     const client = Buffer.from(authorization.replace('Basic ', ''), 'base64').toString();
     if (client !== 'rescind:s%3Acret' || new URLSearchParams(body).get('grant_type') !== 'client_credentials') {
       return json(401, { error: 'invalid_client' });
@@ -118,7 +132,7 @@ export class PollTransmitter {
     { headers }: IncomingMessage,
     text: string,
     response: ServerResponse,
-    json: (status: number, value: object) => void,
+    json: Answer,
   ): Promise<void> {
     const body = JSON.parse(text) as PollRequest['body'];
     const request = { authorization: headers.authorization, contentLanguage: headers['content-language'], body };

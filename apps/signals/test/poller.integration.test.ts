@@ -114,6 +114,7 @@ async function start(settings: { sourcePollIntervalMs?: number; sourcePollTimeou
     registry,
     () => Promise.resolve(undefined),
     () => database.read(readPollAges),
+    () => Promise.resolve(undefined),
   );
   const intake = new Intake({
     database,
@@ -362,8 +363,11 @@ test('a request that is held for longer than we wait is no failure; that nobody 
 test('at the end a request that is held is let go at once', async () => {
   await start({ sourcePollTimeoutMs: 3_600_000 });
   await eventually(() => transmitter.open === 1);
-  await stop!();
+  let isOver = false;
+  void stop!().then(() => (isOver = true));
   stop = undefined;
+  // With a limit: a poller that waits for its request would wait for an hour.
+  await eventually(() => isOver, { what: 'the poller ends' });
   await eventually(() => transmitter.open === 0);
 });
 

@@ -40,8 +40,8 @@ export interface GuardedFetchOptions {
   /** Default 256 KiB. */
   maxBytes?: number;
   signal?: AbortSignal;
-  /** Left out: a GET. */
-  post?: { body: string; headers: Readonly<Record<string, string>> };
+  /** Left out: a GET without more. */
+  send?: { method: 'GET' | 'POST' | 'PATCH' | 'DELETE'; headers: Readonly<Record<string, string>>; body?: string };
   /** All addresses of a host. The system's, but in tests. */
   resolve?: (host: string) => Promise<HostAddress[]>;
 }
@@ -56,7 +56,7 @@ export interface FetchedAnswer {
 }
 
 /**
- * GET of a URL that a person pasted (or a POST to it), so that it cannot be turned against our own network: https alone, no user in it, no
+ * GET of a URL that a person pasted (or what is to be sent to it), so that it cannot be turned against our own network: https alone, no user in it, no
  * redirects, bounded in time and size. The host is resolved once, and the connection goes to just the address that was
  * checked, so a name that means something else a moment later (DNS rebinding) gains nothing. Throws {@link FetchRefused}.
  */
@@ -131,7 +131,7 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
 function ask(
   url: URL,
   { address, family }: HostAddress,
-  { maxBytes = 256 * 1024, post }: GuardedFetchOptions,
+  { maxBytes = 256 * 1024, send = { method: 'GET', headers: {} } }: GuardedFetchOptions,
   signal: AbortSignal,
 ): Promise<FetchedAnswer> {
   // Whatever the host is called, this is where the connection goes; TLS still proves the name.
@@ -141,7 +141,7 @@ function ask(
     const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(
       url,
       {
-        method: post ? 'POST' : 'GET',
+        method: send.method,
         agent: false,
         lookup,
         signal,
@@ -150,7 +150,8 @@ function ask(
           accept: 'application/json, application/jwk-set+json',
           'accept-encoding': 'identity',
           'user-agent': 'rescind',
-          ...(post ? { ...post.headers, 'content-length': String(Buffer.byteLength(post.body)) } : {}),
+          ...send.headers,
+          ...(send.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(send.body)) }),
         },
       },
       (response) => {
@@ -176,7 +177,7 @@ function ask(
       },
     );
     request.on('error', reject);
-    request.end(post?.body);
+    request.end(send.body);
   });
 }
 

@@ -44,6 +44,12 @@ export interface SourceFacts {
   unknown_subject: string | null;
   stream_status: string | null;
   stream_reason: string | null;
+  /** The stream that we have made there; null or (of an older signals) left out: a person has. */
+  stream?: {
+    stream_id: string | null;
+    unanswered_since: string | null;
+    ask_error: string | null;
+  } | null;
 }
 
 export interface ServiceFacts {
@@ -340,6 +346,7 @@ function aboutSource(source: SourceFacts, now: number): Finding[] {
     const why = poll.last_error ?? 'it is not said why';
     found.push(problem(about, `cannot be polled, ${poll.failures} tries have failed: ${why}; ${since}.`));
   }
+  found.push(...aboutVerification(about, source.stream, now));
   if (stream_status !== null && stream_status !== 'enabled') {
     const why = stream_reason === null ? '' : ` (${stream_reason})`;
     found.push(warning(about, `says that its stream is ${stream_status}${why}: it tells of nobody.`));
@@ -352,4 +359,23 @@ function aboutSource(source: SourceFacts, now: number): Finding[] {
     found.push(warning(about, says));
   }
   return found;
+}
+
+/** A verification that has not come by then will hardly come. */
+const VERIFIED_WITHIN_MS = 600_000;
+
+function aboutVerification(about: string, stream: SourceFacts['stream'], now: number): Finding[] {
+  if (!stream) return [];
+  const { stream_id, unanswered_since, ask_error } = stream;
+  if (stream_id === null) {
+    return [problem(about, 'has a stream that was never finished: it tells of nobody. Remove it, and add it again.')];
+  }
+  if (ask_error !== null) return [warning(about, `cannot be asked for a verification: ${ask_error}`)];
+  if (unanswered_since === null || now - Date.parse(unanswered_since) < VERIFIED_WITHIN_MS) return [];
+  return [
+    problem(
+      about,
+      `was asked for a verification at ${unanswered_since}, and none has come since: what it says may not either.`,
+    ),
+  ];
 }

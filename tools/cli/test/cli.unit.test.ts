@@ -179,6 +179,11 @@ describe('doctor', () => {
     unknown_subject: null,
     ...over,
   });
+  const connected = {
+    stream_id: 'stream_1',
+    unanswered_since: null as string | null,
+    ask_error: null as string | null,
+  };
   const sources = (over: Partial<SourceFacts>) => facts({ sources: [source(over)] });
   const streams = (over: Partial<StreamFacts>) => facts({ streams: [stream(over)] });
   const facts = (over: Partial<Facts> = {}): Facts => ({
@@ -190,7 +195,7 @@ describe('doctor', () => {
     guardTrips: 0,
     canary: { status: 'refused', last: { at: '2026-11-24T09:59:00.000Z', refused_ms: 40, problem: null } },
     streams: [stream()],
-    sources: [source()],
+    sources: [source({ stream: connected })],
     ...over,
   });
   const failing = {
@@ -293,6 +298,24 @@ describe('doctor', () => {
       sources({ stream_status: 'paused', stream_reason: 'Licence' }),
       'warning',
       /paused \(Licence\)/,
+    ],
+    [
+      'a source whose verification has not come',
+      sources({ stream: { ...connected, unanswered_since: '2026-11-24T09:40:00.000Z' } }),
+      'problem',
+      /asked for a verification at 2026-11-24T09:40:00.000Z, and none has come since/,
+    ],
+    [
+      'a source that cannot be asked for one',
+      sources({ stream: { ...connected, ask_error: 'It refuses.' } }),
+      'warning',
+      /It refuses\./,
+    ],
+    [
+      'a source whose stream was never finished',
+      sources({ stream: { ...connected, stream_id: null } }),
+      'problem',
+      /never finished/,
     ],
     [
       'what a source says of nobody that is known',

@@ -96,7 +96,8 @@ function formatOf(subject: unknown): string {
 
 /** What a SET says of the stream that it came over (SSF 1.0, sections 8.1.4 and 8.1.5). */
 export type StreamWord =
-  { kind: 'verification' } | { kind: 'status'; status: StreamStatus; reason: string | null; at: Moment };
+  | { kind: 'verification'; state: string | null }
+  | { kind: 'status'; status: StreamStatus; reason: string | null; at: Moment };
 
 const STREAM_STATUSES = ['enabled', 'paused', 'disabled'] as const;
 export type StreamStatus = (typeof STREAM_STATUSES)[number];
@@ -105,9 +106,15 @@ const MOST_REASON = 500;
 /** Undefined: nothing, or nothing that can be understood. */
 export function wordOnStream(set: CheckedSet): StreamWord | undefined {
   const [[type, given] = ['', {}]] = Object.entries(set.events);
-  if (type === SSF_VERIFICATION) return { kind: 'verification' };
-  if (type !== SSF_STREAM_UPDATED) return undefined;
   const event = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>;
+  if (type === SSF_VERIFICATION) {
+    const { state } = event;
+    return {
+      kind: 'verification',
+      state: typeof state === 'string' ? state.replaceAll('\0', '').toWellFormed() : null,
+    };
+  }
+  if (type !== SSF_STREAM_UPDATED) return undefined;
   const status = STREAM_STATUSES.find((known) => known === event['status']);
   if (status === undefined) return undefined;
   const reason = event['reason'];

@@ -166,13 +166,13 @@ export class Sender {
   private async ask(stream: SendingStream, due: Due): Promise<Outcome> {
     const { signing, encryption, settings } = this.parts;
     const secret = stream.secret === null ? undefined : unseal(stream.secret, streamSecretOwner(stream.id), encryption);
-    const post = await requestOf(stream, due, secret, settings.issuer, signing, new Date());
+    const request = await requestOf(stream, due, secret, settings.issuer, signing, new Date());
     try {
       const answer = await guardedFetch(stream.url, {
         allowLocalHosts: settings.allowLocalHosts,
         timeoutMs: settings.deliveryTimeoutMs,
         maxBytes: MAX_ANSWER_BYTES,
-        post,
+        send: { method: 'POST', ...request },
       });
       return outcomeOf(
         answer.status,

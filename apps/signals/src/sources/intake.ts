@@ -60,7 +60,12 @@ export class Intake {
   /** Signature, type, issuer and audience first; what SSF 1.0 (section 4) and RFC 8417 ask of a SET comes after. */
   private async verify(source: SourceRow, set: string, { keysMaxAgeMs }: TakeOptions): Promise<JWTPayload> {
     const { keys } = this.parts;
-    const options = { issuer: source.issuer, audience: source.audience, typ: 'secevent+jwt', algorithms: ALGORITHMS };
+    const options = {
+      issuer: source.issuer,
+      audience: source.stream?.audiences ?? source.audience,
+      typ: 'secevent+jwt',
+      algorithms: ALGORITHMS,
+    };
     const verifyWith = async (maxAgeMs?: number): Promise<JWTPayload> =>
       (await jwtVerify(set, await keys.of(source, maxAgeMs), options)).payload;
     try {
@@ -81,7 +86,9 @@ export class Intake {
     const line = { source_id: source.id, jti: set.jti };
     if ('nothing' in meaning) {
       const word = wordOnStream(set);
-      if (word) await database.transaction((tx) => noteStream(tx, source.id, word));
+      if (word && !(await database.transaction((tx) => noteStream(tx, source.id, word)))) {
+        throw new SetRefused('invalid_state', 'Nobody here has asked for a verification with this state.');
+      }
       if (meaning.nothing === 'subject') {
         await database.transaction((tx) => noteUnknownSubject(tx, source.id, meaning.format));
       }

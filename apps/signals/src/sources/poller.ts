@@ -4,7 +4,7 @@ import { BrokerUnavailable } from '#kafka/errors.js';
 import type { Database } from '#platform/database.js';
 import type { Logger } from '#platform/logging.js';
 import { CannotUnseal, type EncryptionKeys } from '#providers/sealing.js';
-import { FetchRefused, type FetchRefusal, guardedFetch } from '#workos/guarded-fetch.js';
+import { FetchRefused, guardedFetch } from '#workos/guarded-fetch.js';
 import type { SignalsConfig } from '../config.js';
 import {
   answered,
@@ -20,7 +20,8 @@ import {
 } from '../domain/polling.js';
 import { retryAfterMs } from '../domain/retry.js';
 import type { Intake } from './intake.js';
-import { NoToken, PollAuthorization } from './poll-authorization.js';
+import { NoToken, SourceAuthorization } from './source-authorization.js';
+import { UNREACHED } from './transmitter.js';
 import { SetRefused } from './read-set.js';
 import type { SignalsMetrics } from '../signals-metrics.js';
 import { KeysUnavailable } from './source-keys.js';
@@ -81,7 +82,7 @@ export class Poller {
   private async follow(source: PolledSource, signal: AbortSignal): Promise<void> {
     const { encryption, settings } = this.parts;
     const options = { allowLocalHosts: settings.allowLocalHosts, timeoutMs: settings.deliveryTimeoutMs };
-    const authorization = new PollAuthorization(source, encryption, options);
+    const authorization = new SourceAuthorization(source.id, source.poll, encryption, options);
     let state = FIRST_POLL;
     let failures = 0;
     while (!signal.aborted) {
@@ -98,7 +99,7 @@ export class Poller {
   /** One request, and everything that follows from its answer. Never throws. */
   private async turn(
     source: PolledSource,
-    authorization: PollAuthorization,
+    authorization: SourceAuthorization,
     state: PollState,
     signal: AbortSignal,
   ): Promise<Turn> {
@@ -127,7 +128,7 @@ export class Poller {
 
   private async ask(
     { poll }: PolledSource,
-    authorization: PollAuthorization,
+    authorization: SourceAuthorization,
     state: PollState,
     signal: AbortSignal,
   ): Promise<[string, unknown][]> {
@@ -137,7 +138,8 @@ export class Poller {
       timeoutMs: state.waits ? settings.sourcePollTimeoutMs : settings.deliveryTimeoutMs,
       maxBytes: MAX_ANSWER_BYTES,
       signal,
-      post: {
+      send: {
+        method: 'POST',
         body: pollRequest(state),
         headers: {
           authorization: await authorization.header(signal),
@@ -228,23 +230,11 @@ const isExpected = (error: unknown): boolean =>
     (kind) => error instanceof kind,
   );
 
-const UNREACHED: Record<FetchRefusal, string> = {
-  url_invalid: 'its URL is none',
-  scheme_not_allowed: 'its URL is not https',
-  credentials_in_url: 'its URL holds a user',
-  host_disguised: 'its URL holds a disguised address',
-  address_not_allowed: 'its name leads to an address that is not public',
-  host_unknown: 'its name cannot be resolved',
-  timeout: 'it did not answer in time',
-  redirected: 'it answered with a redirect, which is not followed',
-  too_large: 'its answer was larger than 2 MiB',
-  tls_failed: 'its certificate does not hold',
-  unreachable: 'it cannot be reached',
-};
-
 /** For whoever has to mend it. */
 function wordsOf(error: unknown): string {
-  if (error instanceof FetchRefused) return UNREACHED[error.code];
+  if (error instanceof FetchRefused) {
+    return error.code === 'too_large' ? 'its answer was larger than 2 MiB' : UNREACHED[error.code];
+  }
   if (error instanceof NoToken) return error.message;
   if (error instanceof NoPollAnswer) return 'it answered something that is not as RFC 8936 says';
   if (error instanceof KeysUnavailable) return 'the keys of its issuer cannot be had, so that its SETs wait';

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { checked } from '#contracts/checked.js';
 import type { CheckedSet } from '../domain/received.js';
 
-/** The registry of RFC 8935, section 2.4. */
+/** The registry of RFC 8935, section 2.4; `invalid_state` is of SSF 1.0, section 8.1.4.1. */
 export type PushError =
-  'invalid_request' | 'invalid_key' | 'invalid_issuer' | 'invalid_audience' | 'authentication_failed';
+  'invalid_request' | 'invalid_key' | 'invalid_issuer' | 'invalid_audience' | 'invalid_state' | 'authentication_failed';
 
 /** A SET that is not taken, and why. */
 export class SetRefused extends Error {

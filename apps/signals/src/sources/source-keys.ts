@@ -62,7 +62,7 @@ export class SourceKeys {
   }
 
   private async discover(issuer: string): Promise<string> {
-    const found = parse(configuration, await this.fetch(configurationUrl(issuer)));
+    const found = parse(configuration, await this.fetch(wellKnown(issuer, 'ssf-configuration')));
     if (found.issuer !== issuer) throw new Error('the configuration is of another issuer');
     return found.jwks_uri;
   }
@@ -74,10 +74,10 @@ export class SourceKeys {
   }
 }
 
-/** Between host and path. */
-function configurationUrl(issuer: string): string {
+/** What an issuer says of itself: between host and path (SSF 1.0, section 7.2; RFC 8414 and RFC 9728 alike). */
+export function wellKnown(issuer: string, name: string): string {
   const url = new URL(issuer);
-  return `${url.origin}/.well-known/ssf-configuration${url.pathname.replace(/\/$/, '')}`;
+  return `${url.origin}/.well-known/${name}${url.pathname.replace(/\/$/, '')}`;
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {

@@ -19,12 +19,15 @@ import { Intake } from './intake.js';
 import { SetRefused } from './read-set.js';
 import { SignalsMetrics } from '../signals-metrics.js';
 import { KeysUnavailable } from './source-keys.js';
+import { SourceStreams } from './source-streams.js';
+import { changeCredentials } from './source-streams.sql.js';
+import { EVENTS_REQUESTED } from './transmitter.js';
 import {
   changeAudience,
   changePoll,
+  type Credentials,
   deleteSource,
   insertSource,
-  type PollSettings,
   readSource,
   readSources,
   sourceSecretOwner,
@@ -35,31 +38,57 @@ import { STATUSES } from '../streams/streams.sql.js';
 
 const issuer = text(500).refine((given) => /^https?:/.test(given) && URL.canParse(given), 'must be a URL');
 
-/** How it is asked for SETs: with a header as it is, or with tokens that are got for a client's secret (RFC 6749, section 4.4). */
+/** What a transmitter is shown: a header as it is, or tokens that are got for a client's secret (RFC 6749, section 4.4). */
+const credentials = (url: z.ZodType<string>) => ({
+  authorization_header: headerValue.optional(),
+  token_url: url.optional(),
+  client_id: text(500).optional(),
+  client_secret: text(2_000).optional(),
+  scope: text(500).optional(),
+});
+type GivenCredentials = z.output<z.ZodObject<ReturnType<typeof credentials>>>;
+
+function eitherHeaderOrClient(
+  { authorization_header, token_url, client_id, client_secret, scope }: GivenCredentials,
+  context: z.RefinementCtx,
+): void {
+  const ofClient = { token_url, client_id, client_secret };
+  const isNeeded = authorization_header === undefined;
+  for (const [name, given] of Object.entries(isNeeded ? ofClient : { ...ofClient, scope })) {
+    if ((given === undefined) === isNeeded) {
+      const message = isNeeded ? 'is needed where there is no authorization_header' : 'is not for a header as it is';
+      context.addIssue({ code: 'custom', path: [name], message });
+    }
+  }
+}
+
+/** `endpoint_url`: of the stream there. */
 const pollBody = (url: z.ZodType<string>) =>
+  z.strictObject({ endpoint_url: url, ...credentials(url) }).superRefine(eitherHeaderOrClient);
+/** `adopt`: the stream that is there already, which is changed to what we want of it. */
+const streamBody = (url: z.ZodType<string>) =>
   z
-    .strictObject({
-      /** Of the stream there. */
-      endpoint_url: url,
-      authorization_header: headerValue.optional(),
-      token_url: url.optional(),
-      client_id: text(500).optional(),
-      client_secret: text(2_000).optional(),
-      scope: text(500).optional(),
-    })
-    .superRefine(({ authorization_header, token_url, client_id, client_secret, scope }, context) => {
-      const ofClient = { token_url, client_id, client_secret };
-      const isNeeded = authorization_header === undefined;
-      for (const [name, given] of Object.entries(isNeeded ? ofClient : { ...ofClient, scope })) {
-        if ((given === undefined) === isNeeded) {
-          const message = isNeeded
-            ? 'is needed where there is no authorization_header'
-            : 'is not for a header as it is';
-          context.addIssue({ code: 'custom', path: [name], message });
-        }
-      }
-    });
-type PollBody = z.output<ReturnType<typeof pollBody>>;
+    .strictObject({ method: z.enum(['push', 'poll']), adopt: text(500).optional(), ...credentials(url) })
+    .superRefine(eitherHeaderOrClient);
+const authorizationBody = (url: z.ZodType<string>) =>
+  z.strictObject(credentials(url)).superRefine(eitherHeaderOrClient);
+
+export const discoverSourceBody = z.strictObject({ issuer });
+export const foundTransmitterView = z.object({
+  issuer: z.string(),
+  spec_version: z.string().nullable(),
+  delivery_methods: z.array(z.enum(['push', 'poll'])),
+  configuration_endpoint: z.string(),
+  status_endpoint: z.string().nullable(),
+  verification_endpoint: z.string().nullable(),
+  /** NONE: it tells of nobody until subjects are added to the stream there. */
+  default_subjects: z.enum(['ALL', 'NONE']).nullable(),
+  /** Where it says that tokens for it are given, and for what. */
+  token_url: z.string().nullable(),
+  scope: z.string().nullable(),
+  /** What we ask for; which of them it delivers, it says once the stream is made. */
+  events_requested: z.array(z.string()),
+});
 
 export const newSourceBody = (url: z.ZodType<string>) =>
   z
@@ -69,7 +98,7 @@ export const newSourceBody = (url: z.ZodType<string>) =>
         .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$/, 'letters, digits, blank, dot, hyphen and underscore'),
       /** `iss` of its SETs. */
       issuer,
-      /** What it says as `aud`; left out: the URL that it pushes to. */
+      /** What it says as `aud`; left out: the URL that it pushes to, or what it says of the stream that is made. */
       audience: text(500).optional(),
       /** Left out: as `/.well-known/ssf-configuration` of the issuer says. */
       jwks_uri: url.optional(),
@@ -79,13 +108,21 @@ export const newSourceBody = (url: z.ZodType<string>) =>
       subject_issuers: z.array(text(500)).max(20).default([]),
       /** It is polled (RFC 8936), at the `endpoint_url` of the stream there; left out: it pushes. */
       poll: pollBody(url).optional(),
+      /** We make the stream there ourselves; left out: a person does. */
+      stream: streamBody(url).optional(),
     })
+    .refine(({ poll, stream }) => !poll || !stream, { path: ['poll'], message: 'is said by the stream that is made' })
     .refine(({ audience, poll }) => !poll || audience !== undefined, {
       path: ['audience'],
       message: 'is needed of a source that is polled: the aud of its stream',
     });
 export const sourceChangeBody = (url: z.ZodType<string>) =>
-  z.strictObject({ audience: text(500).optional(), poll: pollBody(url).optional() });
+  z.strictObject({
+    audience: text(500).optional(),
+    poll: pollBody(url).optional(),
+    /** Of a source whose stream we have made. */
+    authorization: authorizationBody(url).optional(),
+  });
 export const sourceView = z.object({
   id: z.string(),
   name: z.string(),
@@ -110,6 +147,27 @@ export const sourceView = z.object({
       last_error: z.string().nullable(),
     })
     .nullable(),
+  /** The stream that we have made, or taken over; null: a person has made it. */
+  stream: z
+    .object({
+      /** Null: it is being made; if that lasts, it was never finished. */
+      stream_id: z.string().nullable(),
+      configuration_endpoint: z.string(),
+      audiences: z.array(z.string()),
+      /** Null: it does not say. */
+      events_delivered: z.array(z.string()).nullable(),
+      min_verification_interval: z.number().nullable(),
+      token_url: z.string().nullable(),
+      client_id: z.string().nullable(),
+      scope: z.string().nullable(),
+      /** When we have asked for a verification last, when that came, and why it could not be asked for. */
+      asked_at: z.string().nullable(),
+      answered_at: z.string().nullable(),
+      /** Since when none has come; null: none is waited for. */
+      unanswered_since: z.string().nullable(),
+      ask_error: z.string().nullable(),
+    })
+    .nullable(),
   /** SETs that will never be taken, and why the last one was not. */
   refused: z.number(),
   last_refusal: z.string().nullable(),
@@ -127,6 +185,9 @@ export const sourceView = z.object({
 });
 /** `Authorization: Bearer` of its pushes; shown this once. */
 export const newSourceView = sourceView.extend({ push_token: z.string().optional() });
+export const sourceStreamView = z.object({ status: z.enum(STATUSES), reason: z.string().nullable() });
+/** Why the stream may still be there. */
+export const streamLeftView = z.object({ stream_id: z.string().nullable(), stream_left: z.string() });
 export const pushRefusal = z.object({ err: z.string(), description: z.string() });
 
 /** Other transmitters of Shared Signals, which may end access here: who they are, and what they push (RFC 8935). Others are polled. */
@@ -139,6 +200,7 @@ export class SourcesController {
     private readonly database: Database,
     @Inject(Intake) private readonly intake: Pick<Intake, 'take'>,
     @Inject(ProviderRegistry) private readonly providers: Pick<ProviderRegistry, 'get'>,
+    private readonly streams: SourceStreams,
     private readonly metrics: SignalsMetrics,
     @Inject(CONFIG) private readonly config: Pick<SignalsConfig, 'allowLocalHosts' | 'encryptionKeys' | 'issuer'>,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -156,19 +218,40 @@ export class SourcesController {
     }
     const token = `rst_${randomBytes(32).toString('base64url')}`;
     const id = newId('source');
-    const row = await this.database.transaction((tx) =>
-      insertSource(tx, {
-        ...given,
-        id,
-        audience: given.audience ?? this.pushUrl(id),
-        jwks_uri: given.jwks_uri ?? null,
-        sha256: sha256(token),
-        created_by: actor,
-        poll: given.poll ? this.sealed(id, given.poll) : null,
-      }),
-    );
+    const { audience, poll, stream, ...source } = {
+      ...given,
+      id,
+      jwks_uri: given.jwks_uri ?? null,
+      sha256: sha256(token),
+      created_by: actor,
+    };
+    const push = { url: this.pushUrl(id), header: `Bearer ${token}` };
+    const row = stream
+      ? await this.streams.connect(source, {
+          method: stream.method,
+          credentials: this.sealed(id, stream),
+          adopt: stream.adopt,
+          push,
+          audience,
+        })
+      : await this.database.transaction((tx) =>
+          insertSource(tx, {
+            ...source,
+            audience: audience ?? push.url,
+            poll: poll ? { endpoint_url: poll.endpoint_url, ...this.sealed(id, poll) } : null,
+          }),
+        );
     if (!row) throw new Problem(409, 'source_name_taken', 'Another source has this name.');
-    return { ...this.viewOf(row), ...(row.poll ? {} : { push_token: token }) };
+    return { ...this.viewOf(row), ...(row.poll || row.stream ? {} : { push_token: token }) };
+  }
+
+  /** What a transmitter says of itself, before a source is made of it. */
+  @Post('discover')
+  @HttpCode(200)
+  async discover(
+    @Body(valid(discoverSourceBody)) { issuer: pasted }: z.output<typeof discoverSourceBody>,
+  ): Promise<z.infer<typeof foundTransmitterView>> {
+    return { ...(await this.streams.find(pasted)), events_requested: [...EVENTS_REQUESTED] };
   }
 
   @Get()
@@ -180,26 +263,50 @@ export class SourcesController {
   /** Of what its transmitter may change: where and with what it is polled, and what it says as `aud`. */
   @Patch(':id')
   async change(@Param('id') id: string, @Body() body: unknown): Promise<z.infer<typeof sourceView>> {
-    const { audience, poll } = valid(this.sourceChangeBody).transform(body, { type: 'body' });
+    const { audience, poll, authorization } = valid(this.sourceChangeBody).transform(body, { type: 'body' });
     const row = await this.database.transaction(async (tx) => {
-      const source = id.includes('\0') ? undefined : await readSource(tx, id);
-      if (!source) throw sourceUnknown();
+      const source = known(id.includes('\0') ? undefined : await readSource(tx, id));
       if (poll && !source.poll)
         throw new Problem(409, 'source_pushes', 'It pushes: make another source that is polled.');
+      if (source.stream && (poll || audience !== undefined)) {
+        throw new Problem(409, 'source_connected', 'Its stream says that: give its authorization, or connect it anew.');
+      }
+      if (authorization && !source.stream) {
+        throw new Problem(409, 'source_not_connected', 'A person has made its stream: give poll.');
+      }
       if (audience !== undefined) await changeAudience(tx, id, audience);
-      if (poll) await changePoll(tx, id, this.sealed(id, poll));
+      if (poll) await changePoll(tx, id, { endpoint_url: poll.endpoint_url, ...this.sealed(id, poll) });
+      if (authorization) await changeCredentials(tx, id, this.sealed(id, authorization));
       return readSource(tx, id);
     });
-    if (!row) throw sourceUnknown();
-    return this.viewOf(row);
+    return this.viewOf(known(row));
   }
 
+  /** What comes of it stands at the source: `stream.answered_at`. */
+  @Post(':id/verification')
+  @HttpCode(202)
+  async verify(@Param('id') id: string): Promise<z.infer<typeof sourceView>> {
+    await this.streams.verify(await this.find(id));
+    return this.viewOf(await this.find(id));
+  }
+
+  @Get(':id/stream')
+  async streamStatus(@Param('id') id: string): Promise<z.infer<typeof sourceStreamView>> {
+    return this.streams.status(await this.find(id));
+  }
+
+  /** A stream that we have made ends with it; where that fails the source goes all the same, and it is said. */
   @Delete(':id')
-  @HttpCode(204)
-  async delete(@Param('id') id: string): Promise<void> {
-    if (id.includes('\0') || !(await this.database.transaction((tx) => deleteSource(tx, id)))) {
-      throw sourceUnknown();
-    }
+  async delete(
+    @Param('id') id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<z.infer<typeof streamLeftView> | undefined> {
+    const source = await this.find(id);
+    const left = await this.streams.end(source);
+    if (!(await this.database.transaction((tx) => deleteSource(tx, id)))) throw sourceUnknown();
+    if (left !== undefined) return { stream_id: source.stream?.stream_id ?? null, stream_left: left };
+    void reply.status(204);
+    return undefined;
   }
 
   /** 202 once every in-sync replica of Kafka holds what it means, so that the transmitter repeats whatever we could lose. */
@@ -242,14 +349,20 @@ export class SourcesController {
       this.logger.warn({ source_id: id, err_code: 'authentication_failed' }, 'SET refused');
       throw new SetRefused('authentication_failed', 'Send the push_token of this source as a bearer token.');
     }
+    if (source.stream?.stream_id === null) {
+      throw new Problem(503, 'source_connecting', 'Its stream is still being made; try again.', RETRY);
+    }
     return source;
   }
 
-  private sealed(id: string, poll: PollBody): PollSettings {
-    const { endpoint_url, authorization_header, token_url, client_id, client_secret, scope } = poll;
+  private async find(id: string): Promise<SourceRow> {
+    return known(id.includes('\0') ? undefined : await this.database.read((tx) => readSource(tx, id)));
+  }
+
+  private sealed(id: string, given: GivenCredentials): Credentials {
+    const { authorization_header, token_url, client_id, client_secret, scope } = given;
     const secret = (authorization_header ?? client_secret)!;
     return {
-      endpoint_url,
       token_url: token_url ?? null,
       client_id: client_id ?? null,
       scope: scope ?? null,
@@ -263,7 +376,7 @@ export class SourcesController {
 
   private viewOf(row: SourceRow): z.infer<typeof sourceView> {
     const { id, name, issuer, audience, jwks_uri, provider_id, subject_issuers, created_by } = row;
-    const { poll, last_refusal, stream_status, stream_reason } = row;
+    const { poll, stream, last_refusal, stream_status, stream_reason } = row;
     const time = (at: Date | string | null): string | null => (at === null ? null : new Date(at).toISOString());
     return {
       id,
@@ -283,6 +396,20 @@ export class SourcesController {
         failures: poll.failures,
         last_error: poll.last_error,
       },
+      stream: stream && {
+        stream_id: stream.stream_id,
+        configuration_endpoint: stream.configuration_endpoint,
+        audiences: stream.audiences,
+        events_delivered: stream.events_delivered,
+        min_verification_interval: stream.min_verification_interval,
+        token_url: stream.token_url,
+        client_id: stream.client_id,
+        scope: stream.scope,
+        asked_at: time(stream.asked_at),
+        answered_at: time(stream.answered_at),
+        unanswered_since: time(stream.unanswered_since),
+        ask_error: stream.ask_error,
+      },
       refused: Number(row.refused),
       last_refusal,
       refused_at: time(row.refused_at),
@@ -298,6 +425,11 @@ export class SourcesController {
 }
 
 const RETRY = { headers: { 'retry-after': '1' } };
+
+function known(source: SourceRow | undefined): SourceRow {
+  if (!source) throw sourceUnknown();
+  return source;
+}
 
 const sourceUnknown = (): Problem => new Problem(404, 'source_unknown', 'There is no source of that id.');
 

@@ -1,16 +1,42 @@
 import type pg from 'pg';
 import { rowsOf, type Tx } from '#platform/sql.js';
 import type { StreamStatus, StreamWord } from '../domain/received.js';
+import { noteAnswer } from './source-streams.sql.js';
 
-/** How a source is asked for SETs; null of a source: it pushes. */
-export interface PollSettings {
-  endpoint_url: string;
+/** What a transmitter is shown, as it is kept. */
+export interface Credentials {
   /** Null: `secret` is an Authorization header; else that of this client (RFC 6749, section 4.4). */
   token_url: string | null;
   client_id: string | null;
   scope: string | null;
   /** Sealed. */
   secret: string;
+}
+
+/** How a source is asked for SETs; null of a source: it pushes. */
+export interface PollSettings extends Credentials {
+  endpoint_url: string;
+}
+
+/** A stream that we have made, or taken over, at the transmitter; null of a source: a person has. */
+export interface SourceStream extends Credentials {
+  /** Null: it is being made, or that was never finished. */
+  stream_id: string | null;
+  configuration_endpoint: string;
+  status_endpoint: string | null;
+  verification_endpoint: string | null;
+  /** Its SETs are for one of them. */
+  audiences: string[];
+  /** Null: it does not say. */
+  events_delivered: string[] | null;
+  min_verification_interval: number | null;
+  /** Of the last verification that was asked for; times as PostgreSQL writes them in JSON. */
+  asked_at: string | null;
+  answered_at: string | null;
+  /** Since when none has come that was asked for; null: none is waited for. */
+  unanswered_since: string | null;
+  /** Why it could not be asked for. */
+  ask_error: string | null;
 }
 
 export interface SourceRow {
@@ -33,6 +59,7 @@ export interface SourceRow {
   unknown_subject_at: Date | null;
   unknown_subject: string | null;
   poll: (PollSettings & PollStanding) | null;
+  stream: SourceStream | null;
 }
 
 /** Times as PostgreSQL writes them in JSON. */
@@ -50,11 +77,11 @@ export type NewSource = Pick<
   'id' | 'name' | 'issuer' | 'audience' | 'jwks_uri' | 'provider_id' | 'subject_issuers' | 'sha256' | 'created_by'
 > & { poll: PollSettings | null };
 
-/** Bound into what is sealed for a source that is polled. */
+/** Bound into what is sealed for a source. */
 export const sourceSecretOwner = (sourceId: string): string => `signals/source/${sourceId}`;
 
-const SOURCES =
-  'select sources.*, to_jsonb(p) as poll from sources left join polled_sources p on p.source_id = sources.id';
+const SOURCES = `select sources.*, to_jsonb(p) as poll, to_jsonb(s) as stream from sources
+  left join polled_sources p on p.source_id = sources.id left join source_streams s on s.source_id = sources.id`;
 
 /** Undefined: another one has this name. */
 export async function insertSource(tx: Tx, source: NewSource): Promise<SourceRow | undefined> {
@@ -66,14 +93,16 @@ export async function insertSource(tx: Tx, source: NewSource): Promise<SourceRow
     [id, name, issuer, audience, jwks_uri, provider_id, subject_issuers, sha256, created_by],
   );
   if (inserted.length === 0) return undefined;
-  if (poll) {
-    await tx.query(
-      `insert into polled_sources (source_id, endpoint_url, token_url, client_id, scope, secret)
-       values ($1, $2, $3, $4, $5, $6)`,
-      [id, poll.endpoint_url, poll.token_url, poll.client_id, poll.scope, poll.secret],
-    );
-  }
+  if (poll) await insertPoll(tx, id, poll);
   return readSource(tx, id);
+}
+
+export async function insertPoll(tx: Tx, id: string, poll: PollSettings): Promise<void> {
+  await tx.query(
+    `insert into polled_sources (source_id, endpoint_url, token_url, client_id, scope, secret)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [id, poll.endpoint_url, poll.token_url, poll.client_id, poll.scope, poll.secret],
+  );
 }
 
 /** Whoever polls begins anew with it. */
@@ -130,17 +159,22 @@ export async function setsRefused(tx: Tx, id: string, count: number, refusal: st
   );
 }
 
-/** What a source says of its stream; of two words on its status the later one counts, in whichever order they come. */
-export async function noteStream(tx: Tx, id: string, word: StreamWord): Promise<void> {
+/**
+ * What a source says of its stream; of two words on its status the later one counts, in whichever order they come. Answers false for
+ * a verification, over a stream that we have made, whose state is none that we have asked with.
+ */
+export async function noteStream(tx: Tx, id: string, word: StreamWord): Promise<boolean> {
   if (word.kind === 'verification') {
+    if (word.state !== null && !(await noteAnswer(tx, id, word.state))) return false;
     await tx.query('update sources set verified_at = clock_timestamp() where id = $1', [id]);
-    return;
+    return true;
   }
   await tx.query(
     `update sources set stream_status = $2, stream_reason = $3, stream_said_at = $4
      where id = $1 and (stream_said_at is null or stream_said_at <= $4)`,
     [id, word.status, word.reason, new Date(word.at)],
   );
+  return true;
 }
 
 const NOTE_EVERY_SECONDS = 10;
@@ -161,4 +195,12 @@ export const readPollAges = (tx: Tx): Promise<{ name: string; seconds: number; i
     `select name, extract(epoch from clock_timestamp() - coalesce(polled_at, sources.created_at))::float8 as seconds,
        coalesce(stream_status, 'enabled') <> 'enabled' as interrupted
      from sources join polled_sources on source_id = id`,
+  );
+
+/** For metrics: of each source whose stream we have made, how long no verification has come that was asked for; 0: none is waited for. */
+export const readUnverified = (tx: Tx): Promise<{ name: string; seconds: number }[]> =>
+  rowsOf(
+    tx,
+    `select name, coalesce(extract(epoch from clock_timestamp() - unanswered_since), 0)::float8 as seconds
+     from sources join source_streams on source_id = id`,
   );

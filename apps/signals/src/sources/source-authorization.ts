@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { checked } from '#contracts/checked.js';
 import { type EncryptionKeys, unseal } from '#providers/sealing.js';
 import { guardedFetch } from '#workos/guarded-fetch.js';
-import { type PolledSource, sourceSecretOwner } from './sources.sql.js';
+import { type Credentials, sourceSecretOwner } from './sources.sql.js';
 
 const MAX_ANSWER_BYTES = 16 * 1024;
 /** What a token's lifetime is taken for where it is not said. */
@@ -20,22 +20,23 @@ export class NoToken extends Error {
 }
 
 /** The `Authorization` header that one transmitter is shown: as it was given, or with a token that was got for the client's secret. */
-export class PollAuthorization {
+export class SourceAuthorization {
   private token: { header: string; until: number } | undefined;
 
   constructor(
-    private readonly source: PolledSource,
+    private readonly sourceId: string,
+    private readonly credentials: Credentials,
     private readonly encryption: EncryptionKeys,
     private readonly options: { allowLocalHosts: boolean; timeoutMs: number },
   ) {}
 
   /** Throws `FetchRefused`, {@link NoToken} and `CannotUnseal`. */
   async header(signal: AbortSignal): Promise<string> {
-    const { id, poll } = this.source;
-    const secret = unseal(poll.secret, sourceSecretOwner(id), this.encryption);
-    if (poll.token_url === null) return secret;
+    const { token_url, client_id, scope } = this.credentials;
+    const secret = unseal(this.credentials.secret, sourceSecretOwner(this.sourceId), this.encryption);
+    if (token_url === null) return secret;
     if (!this.token || performance.now() >= this.token.until) {
-      this.token = await this.fetchToken(poll.token_url, poll.client_id!, secret, poll.scope, signal);
+      this.token = await this.fetchToken(token_url, client_id!, secret, scope, signal);
     }
     return this.token.header;
   }
@@ -59,7 +60,8 @@ export class PollAuthorization {
       ...this.options,
       maxBytes: MAX_ANSWER_BYTES,
       signal,
-      post: {
+      send: {
+        method: 'POST',
         body: new URLSearchParams({
           grant_type: 'client_credentials',
           ...(scope === null ? {} : { scope }),
