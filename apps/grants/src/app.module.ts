@@ -27,6 +27,7 @@ import { DatabaseProblems } from '#platform/database-problems.js';
 import { Database } from '#platform/database.js';
 import { guardOf } from './domain/guard.js';
 import { EventApplier } from './events/event-applier.js';
+import { gatherMs } from './events/gather-ms.js';
 import { EventsController } from './events/events.controller.js';
 import { GrantsController } from './grants/grants.controller.js';
 import { GrantsMetrics } from './grants-metrics.js';
@@ -61,8 +62,6 @@ const GROUP = 'grants';
 const RELAY_TRANSACTIONAL_ID = 'grants-relay';
 /** How long the partitions of a replica that was killed wait for another: the least that Kafka allows by default. */
 const SESSION_TIMEOUT_MS = 6_000;
-/** Events under load share a transaction; whoever asks about a token does not wait for it. */
-const GATHER = { perRecordMs: 1, mostMs: 50 };
 const SEAL_CHUNK = 5_000;
 const SEAL_EVERY_MS = 500;
 /** Of the tree over the audit: so many that a transaction stays short where there is a whole audit to catch up with. */
@@ -95,7 +94,7 @@ export class AppModule {
       groupId: GROUP,
       maxRecordsPerBatch: config.batchRecords,
       sessionTimeout: SESSION_TIMEOUT_MS,
-      gather: GATHER,
+      gatherMs,
       startAt: (topic, partition) => database.read((tx) => readPosition(tx, topic, partition)),
     });
     const producer = new FencedProducer(client, {

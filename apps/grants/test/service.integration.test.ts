@@ -13,6 +13,7 @@ import { providerRecord } from '#testing/provider-record.js';
 import { eventually } from '#testing/eventually.js';
 import { AppModule } from '../src/app.module.js';
 import { grantsConfig } from '../src/config.js';
+import { gatherMs } from '../src/events/gather-ms.js';
 import { Lifetime } from '../src/lifetime.js';
 import { follow, ownTopics } from './kafka.js';
 import { all, event, ownDatabase, type RawEvent, recordOf } from './support.js';
@@ -56,6 +57,10 @@ afterAll(async () => {
   await publisher.close();
   await client.close();
   await own.drop();
+});
+
+test('it gathers events under load', () => {
+  expect(app.get(KafkaBatchServer)['options'].gatherMs).toBe(gatherMs);
 });
 
 async function publishProvider(): Promise<void> {

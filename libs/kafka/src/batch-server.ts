@@ -24,10 +24,10 @@ export interface KafkaBatchServerOptions {
   /** How long a batch may take when the group is rebalanced. Default 60,000 ms. */
   rebalanceTimeout?: number;
   /**
-   * How long, after a batch of several records, more are gathered before the next fetch: each batch costs a transaction and a
+   * How long, ms, after a batch of so many records, more are gathered before the next fetch: each batch costs a transaction and a
    * commit, whatever it holds. After one that came alone nothing waits, and neither does who is behind. Default: not at all.
    */
-  gather?: { perRecordMs: number; mostMs: number };
+  gatherMs?: (records: number) => number;
   /** How long `close` waits for the batch in hand. Default 10,000 ms. */
   closeTimeoutMs?: number;
   /**
@@ -239,12 +239,11 @@ export class KafkaBatchServer extends Server implements CustomTransportStrategy 
   }
 
   private async gather({ messages, highWatermark }: Batch, session: Session): Promise<void> {
-    const { gather } = this.options;
-    if (!gather || messages.length < 2) return;
+    const { gatherMs } = this.options;
+    if (!gatherMs || messages.length < 2) return;
     const isBehind = BigInt(messages.at(-1)!.offset) + 1n < BigInt(highWatermark);
     if (isBehind) return;
-    const waitMs = Math.min(gather.mostMs, gather.perRecordMs * messages.length);
-    await pause(waitMs, AbortSignal.any([session.ended, this.stopping.signal]));
+    await pause(gatherMs(messages.length), AbortSignal.any([session.ended, this.stopping.signal]));
   }
 
   /** Seeks at once, so that reading goes back also where no new record comes that would make us look. */

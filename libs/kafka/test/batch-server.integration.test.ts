@@ -73,6 +73,17 @@ const publish = async (count: number, name: string): Promise<string[]> => {
   return values;
 };
 
+/** Of one test alone; what is published there comes into one partition. */
+async function ownTopics() {
+  const own = clientOf(shared());
+  await ensureTopics(own);
+  const ownPublisher = new BatchPublisher(own);
+  closers.push(() => ownPublisher.close());
+  const publishOwn = (value: string) =>
+    ownPublisher.publish(TOPICS.workosEvents, { key: 'k', value: Buffer.from(value) });
+  return { own, publishOwn };
+}
+
 /** Only what this test has published: the topic keeps the records of the others. */
 const named = (values: string[], name: string): string[] => values.filter((value) => value.startsWith(`${name}-`));
 const total = (lag: Record<string, Record<number, bigint>>): bigint =>
@@ -109,22 +120,40 @@ test('a batch that throws comes again, the same records, and its offset has not 
 
 test('after several records more are gathered, and a stop does not wait for it', async () => {
   const hours = 3_600_000;
-  const own = clientOf(shared()); // with topics of its own
-  await ensureTopics(own);
-  const ownPublisher = new BatchPublisher(own);
-  closers.push(() => ownPublisher.close());
-  const publishOwn = (value: string) =>
-    ownPublisher.publish(TOPICS.workosEvents, { key: 'k', value: Buffer.from(value) });
+  const { own, publishOwn } = await ownTopics();
   await Promise.all(['pair-0', 'pair-1'].map(publishOwn));
+  const asked: number[] = [];
   const { app, received } = await serve(() => undefined, {
     client: own,
-    gather: { perRecordMs: hours, mostMs: hours },
+    gatherMs: (records) => {
+      asked.push(records);
+      return hours;
+    },
     closeTimeoutMs: hours,
   });
   await eventually(() => received().length === 2);
   await publishOwn('later');
   await app.close();
   expect(received()).toEqual(['pair-0', 'pair-1']);
+  expect(asked).toEqual([2]);
+});
+
+test('nobody gathers who is behind', async () => {
+  const { own, publishOwn } = await ownTopics();
+  // A fetch holds two of these, and a part of the third.
+  const large = Array.from({ length: 6 }, (_, index) => `large-${index}`.padEnd(400_000, '.'));
+  for (const value of large) await publishOwn(value);
+  const { received } = await serve(() => undefined, { client: own, gatherMs: () => 3_600_000 });
+  await eventually(() => received().length === 6);
+});
+
+test('after one that came alone nothing is gathered', async () => {
+  const { own, publishOwn } = await ownTopics();
+  const { received } = await serve(() => undefined, { client: own, gatherMs: () => 3_600_000 });
+  for (const value of ['alone-0', 'alone-1']) {
+    await publishOwn(value);
+    await eventually(() => received().includes(value));
+  }
 });
 
 test('a partition whose batch always throws does not hold up the others', async () => {
