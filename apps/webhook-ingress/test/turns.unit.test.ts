@@ -1,4 +1,11 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BrokerUnavailable } from '#kafka/errors.js';
+import { createLogger } from '#platform/logging.js';
+import type { Problem } from '#platform/problem.js';
+import { eventually } from '#testing/eventually.js';
+import { sign } from '#workos/signature.js';
 import { Turns } from '../src/turns.js';
+import { webhookRoutes } from '../src/webhook-routes.js';
 
 const enter = (turns: Turns, times: number) => Array.from({ length: times }, () => turns.enter());
 /** Some of them do not wait at all. */
@@ -36,4 +43,44 @@ test('when the others have gone, one waits for them once, and never again', asyn
   await turns.enter();
   turns.leave();
   expect(turns.enter()).toBeUndefined();
+});
+
+test('deliveries wait for their turn, and give it back however they end', async () => {
+  const begun: (() => void)[] = [];
+  const parts = {
+    config: { signatureToleranceMs: 180_000 },
+    endpoints: {
+      isReady: () => true,
+      find: () => ({ provider: { id: 'idp', mode: 'enforced' }, secrets: [{ id: 'whs', secret: 's' }], unreadable: 0 }),
+    },
+    /** Kafka answers when it is told to. */
+    publisher: { publish: () => new Promise<void>((_, fail) => begun.push(() => fail(new BrokerUnavailable('away')))) },
+    metrics: { delivered: () => undefined },
+    gate: { checkSource: () => undefined, countDelivery: () => undefined, refusal: (problem: Problem) => problem },
+    activity: { refused: () => undefined },
+    logger: createLogger('test', 'silent'),
+  };
+  const [route] = webhookRoutes(parts as unknown as Parameters<typeof webhookRoutes>[0]);
+  const deliver = async (): Promise<void> => {
+    const body = Buffer.from(JSON.stringify({ id: 'event_1', event: 'user.deleted', data: { id: 'user_1' } }));
+    const t = String(Date.now());
+    const headers = { 'workos-signature': `t=${t}, v1=${sign(t, body, 's')}` };
+    const request = { params: { token: 'x' }, body, headers } as unknown as FastifyRequest;
+    await expect(route!.handler(request, {} as FastifyReply)).rejects.toMatchObject({ code: 'broker_unavailable' });
+  };
+  const end = (): void => begun.splice(0).forEach((one) => one());
+
+  const many = Promise.all(Array.from({ length: 20 }, deliver));
+  expect(begun).toHaveLength(7);
+  await eventually(() => begun.length === 20);
+  end();
+  await many;
+  const alone = deliver(); // waits a moment for those who have gone
+  await eventually(() => begun.length === 1);
+  end();
+  await alone;
+  const next = deliver();
+  expect(begun).toHaveLength(1);
+  end();
+  await next;
 });
