@@ -1,4 +1,5 @@
 import { type Topic, TOPICS } from '#contracts/topics.js';
+import { pause } from '#kafka/backoff.js';
 import type { KafkaClient } from '#kafka/client.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { TopicReader } from '#kafka/topic-reader.js';
@@ -38,11 +39,13 @@ export class Feed {
   private readonly told = new Map<string, bigint>();
   private readonly listeners = new Set<Listener>();
   private readonly endings = new Set<() => void>();
-  private endRest: () => void = () => undefined;
+  /** Aborted when somebody comes to watch. */
+  private unwatched = new AbortController();
 
   constructor(
     private readonly client: KafkaClient,
     logger: Logger,
+    private readonly rest: typeof pause = pause,
   ) {
     this.reader = new TopicReader(client, {
       topics: FEED_TOPICS,
@@ -60,7 +63,8 @@ export class Feed {
   /** Everything of before that is behind `lastId`, then what comes. Returns what ends it. */
   follow(lastId: string | undefined, listener: Listener, onEnd: () => void): () => void {
     const seen = readId(lastId);
-    this.endRest();
+    this.unwatched.abort();
+    this.unwatched = new AbortController();
     this.readUp();
     for (const entry of this.kept) if (entry.offset > (seen.get(entry.place) ?? -1n)) listener(entry);
     this.listeners.add(listener);
@@ -86,6 +90,7 @@ export class Feed {
   }
 
   close(): Promise<void> {
+    this.unwatched.abort();
     return this.reader.close();
   }
 
@@ -102,18 +107,7 @@ export class Feed {
     }
     if (this.listeners.size > 0) return this.readUp();
     if (this.unread.length > 2 * KEPT_ENTRIES) this.unread = this.unread.slice(-KEPT_ENTRIES);
-    if (records.length < FEW_RECORDS) await this.rest();
-  }
-
-  /** Ends at once where somebody comes to watch. */
-  private rest(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, REST_MS);
-      this.endRest = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    if (records.length < FEW_RECORDS) await this.rest(REST_MS, this.unwatched.signal);
   }
 
   private readUp(): void {
