@@ -6,8 +6,10 @@ import { changeScopes } from '../src/scopes/change-scopes.js';
 import { markOf, sameMark } from '../src/domain/mark.js';
 import { grantOfRow, type GrantRow } from '../src/grants/grants.sql.js';
 import { enqueueMarking } from '../src/marking/marking-jobs.sql.js';
+import { lockPage, markPage } from '../src/marking/mark-page.sql.js';
 import { markNextChunk } from '../src/marking/marking-worker.js';
 import { readScopes } from '../src/scopes/scopes.sql.js';
+import type { Tx } from '#platform/sql.js';
 import { all, apply, AT, crashing, event, newProvider, ownDatabase, recordOf } from './support.js';
 
 let own: Awaited<ReturnType<typeof ownDatabase>>;
@@ -89,6 +91,37 @@ test('grants of which other scopes were closed too are marked by all of them; th
   expect(await audited()).toEqual(had);
   while ((await own.database.transaction((tx) => sealAudit(tx, 1_000))) > 0);
   expect(await own.database.read((tx) => verifyAudit(tx))).toMatchObject({ problems: [], unsealed: 0 });
+});
+
+test('closings are asked for by their key, however few there seem to be; without being told to, the planner would not', async () => {
+  const providerId = newProvider();
+  await manyGrants(providerId);
+  const scope = organization(providerId);
+  const closings = (from: number, to: number) => `insert into grants.scope_closings
+    select 'idp/user:gone_' || n, n, 'user_deprovisioned', 'event_' || n, n from generate_series(${from}, ${to}) as n`;
+  await own.asAdmin('alter table grants.scope_closings set (autovacuum_enabled = false)');
+  await own.asAdmin(closings(1, 36));
+  await own.asAdmin('analyze grants.scope_closings');
+  await own.asAdmin(closings(37, 300));
+
+  const planOf = (isTold: boolean): Promise<string> =>
+    own.database.transaction(async (tx) => {
+      let plan = '';
+      const explaining = {
+        async query(text: string, parameters?: unknown[]) {
+          if (text.startsWith('set local')) return isTold ? tx.query(text) : undefined;
+          const lines = (await tx.query(`explain ${text}`, parameters)) as { 'QUERY PLAN': string }[];
+          plan += lines.map((line) => line['QUERY PLAN']).join('\n');
+          return [{}];
+        },
+      };
+      const page = await lockPage(tx, scope, '', GRANTS);
+      const span = { after: -Infinity, upTo: Infinity, mark: undefined };
+      await markPage(explaining as unknown as Tx, scope, page, [span]);
+      return plan;
+    });
+  expect(await planOf(true)).toMatch(/Index Only Scan using scope_closings_pkey/);
+  expect(await planOf(false)).toMatch(/Seq Scan on scope_closings/);
 });
 
 test('closed by hand, opened, closed again: each grant by when it was made', async () => {
