@@ -328,8 +328,7 @@ test.each<[string, (one: SsfTransmitter) => Given | void, [number, string], RegE
     const answer = await connect({ method: 'push', ...given });
     expect([answer.status, answer.body.code, answer.body.detail]).toEqual([status, code, expect.stringMatching(words)]);
     expect(await sourcesLeft()).toBe(0);
-    // What cannot be read has no name either.
-    if (!/SSF 1/.test(words.source)) expect(transmitter.streams.size).toBe(0);
+    expect(transmitter.streams.size).toBe(0);
     expect(JSON.stringify(answer.body)).not.toMatch(/rst_|Bearer|s:cret/);
   },
 );

@@ -106,9 +106,9 @@ export class SsfTransmitter extends PollTransmitter {
           : answer(404, {});
       case 'POST /verify':
         if (!this.streams.has(request.body.stream_id)) return answer(404, {});
-        answer(204, {});
+        // The event may well be faster than this answer.
         await this.sayVerified(request.body.stream_id, request.body.state);
-        return;
+        return answer(204, {});
       default:
         return answer(404, {});
     }

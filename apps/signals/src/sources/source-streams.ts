@@ -41,6 +41,8 @@ import {
 
 /** How soon it is seen that a verification is due. */
 const LOOK_EVERY_MS = 1_000;
+/** Of one request: somebody waits for it, behind a portal that waits for ten seconds. */
+const LONGEST_MS = 6_000;
 
 export interface SourceStreamsParts {
   database: Database;
@@ -268,7 +270,7 @@ export class SourceStreams {
 
   private get options(): { allowLocalHosts: boolean; timeoutMs: number } {
     const { allowLocalHosts, deliveryTimeoutMs } = this.parts.settings;
-    return { allowLocalHosts, timeoutMs: deliveryTimeoutMs };
+    return { allowLocalHosts, timeoutMs: Math.min(deliveryTimeoutMs, LONGEST_MS) };
   }
 }
 

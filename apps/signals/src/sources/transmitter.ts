@@ -155,7 +155,13 @@ export class Transmitter {
   async create(wanted: WantedStream): Promise<TransmittersStream | undefined> {
     const answer = await this.ask('POST', this.configurationEndpoint, wanted);
     if (answer.status === 409) return undefined;
-    return streamOf(expected(answer, [200, 201], 'to make the stream'));
+    expected(answer, [200, 201], 'to make the stream');
+    const stream = readAs(made, answer);
+    if (stream) return stream;
+    // Of what was made and cannot be used, nothing is to stay.
+    const named = readAs(z.object({ stream_id: text(500) }), answer);
+    if (named) await this.delete(named.stream_id).catch(() => undefined);
+    throw notAsItShould('the stream');
   }
 
   /** All of ours there. */
@@ -176,7 +182,9 @@ export class Transmitter {
         'It has not decided yet whether to change the stream: try again later.',
       );
     }
-    return streamOf(expected(answer, [200], 'to change the stream'));
+    const stream = readAs(made, expected(answer, [200], 'to change the stream'));
+    if (!stream) throw notAsItShould('the stream');
+    return stream;
   }
 
   /** One that is not there any more is deleted. */
@@ -256,12 +264,6 @@ function readAs<T>(schema: z.ZodType<T>, { body }: FetchedAnswer): T | undefined
   } catch {
     return undefined;
   }
-}
-
-function streamOf(answer: FetchedAnswer): TransmittersStream {
-  const stream = readAs(made, answer);
-  if (!stream) throw notAsItShould('the stream');
-  return stream;
 }
 
 const ABOUT_THE_URL: ReadonlySet<FetchRefusal> = new Set([
