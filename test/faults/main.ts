@@ -1,7 +1,7 @@
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { argumentsOf } from '#platform/arguments.js';
 import { TestStack } from '../journey/stack.js';
 import { check, type Journal, longestWaits } from './check.js';
 import { Issuer } from './issuer.js';
@@ -12,14 +12,15 @@ import { REGRESSIONS } from './seeds.js';
 
 // npm run faults -- --seeds 20 [--start 1] [--brokers 3] [--jobs 2]: random histories while processes are killed and paused;
 // see README.md.
-const { values } = parseArgs({
-  options: {
+const values = argumentsOf(
+  {
     seeds: { type: 'string', default: '20' },
     start: { type: 'string', default: '1' },
     brokers: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
   },
-});
+  'npm run faults [-- --seeds 20] [--start 1] [--brokers 3] [--jobs 2]: see test/faults/README.md',
+);
 const brokers = values.brokers === '3' ? 3 : 1;
 const start = Number(values.start);
 const seeds = [...REGRESSIONS[brokers], ...Array.from({ length: Number(values.seeds) }, (_, index) => start + index)];

@@ -1,18 +1,19 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { argumentsOf } from '#platform/arguments.js';
 import { FUZZ_TARGETS } from './targets.js';
 
 // npm run fuzz -- --minutes 60 [--seed N] [--target 'token parser'] [--input FILE]: see README.md.
-const { values } = parseArgs({
-  options: {
+const values = argumentsOf(
+  {
     minutes: { type: 'string', default: '1' },
     seed: { type: 'string' },
     target: { type: 'string' },
     input: { type: 'string' },
   },
-});
+  'npm run fuzz [-- --minutes 1] [--seed <n>] [--target <name>] [--input <file>]: see test/fuzz/README.md',
+);
 const targets = FUZZ_TARGETS.filter(({ name }) => values.target === undefined || name === values.target);
 if (targets.length === 0) {
   console.error(`There is no such target. There are: ${FUZZ_TARGETS.map(({ name }) => name).join(', ')}.`);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { argumentsOf } from '#platform/arguments.js';
 import { z } from 'zod';
 
 /**
@@ -8,15 +8,16 @@ import { z } from 'zod';
  * far it is. Ctrl-C ends the showing and not the import; started again, it shows the one that is under way. Where grants is:
  * `GRANTS_URL` and `RESCIND_API_KEY`, or the local stack.
  */
+const values = argumentsOf(
+  { provider: { type: 'string' }, 'dry-run': { type: 'boolean' }, 'max-closings': { type: 'string' } },
+  'npm run import [-- --provider=<id>] [--dry-run] [--max-closings=<n>]',
+);
 const stack = await readFile(`${process.env['RESCIND_LOCAL_DIR'] ?? '.local'}/stack.json`, 'utf8').then(
   (text) => JSON.parse(text) as { grants: string; adminApiKey: string; provider: { id: string } },
   () => undefined,
 );
 const url = process.env['GRANTS_URL'] ?? stack?.grants;
 const key = process.env['RESCIND_API_KEY'] ?? stack?.adminApiKey;
-const { values } = parseArgs({
-  options: { provider: { type: 'string' }, 'dry-run': { type: 'boolean' }, 'max-closings': { type: 'string' } },
-});
 const provider = values.provider ?? (process.env['GRANTS_URL'] ? undefined : stack?.provider.id);
 if (!url || !key || !provider) {
   console.error(

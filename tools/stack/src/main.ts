@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { argumentsOf } from '#platform/arguments.js';
 import { play } from './journey.js';
 import { placeOfStack } from './place.js';
 import { LocalStack } from './stack.js';
@@ -6,7 +6,10 @@ import { sentenceFor, Terminal } from './terminal.js';
 
 // `npm start`: brings everything up, plays the journey, stays up until Ctrl-C.
 const terminal = new Terminal();
-const asked = readArguments();
+const USAGE = `npm start [-- --no-demo] [--brokers 3]
+
+Everything on this machine, then the journey; --no-demo leaves that out. --brokers 3: Kafka of three brokers. Ctrl-C ends it all.`;
+const asked = argumentsOf({ 'no-demo': { type: 'boolean' }, brokers: { type: 'string', default: '1' } }, USAGE);
 const stack = new LocalStack(placeOfStack(), terminal, asked.brokers === '3' ? 3 : 1);
 
 /** One Ctrl-C may arrive twice, by the terminal and by npm. */
@@ -57,22 +60,4 @@ try {
 Ctrl-C stops everything.`);
 } catch (error) {
   fail(error);
-}
-
-function readArguments(): { 'no-demo'?: boolean; brokers: string } {
-  const usage = 'npm start [-- --no-demo] [-- --brokers 3]';
-  try {
-    const options = {
-      'no-demo': { type: 'boolean' },
-      brokers: { type: 'string', default: '1' },
-      help: { type: 'boolean' },
-    } as const;
-    const { values } = parseArgs({ options });
-    if (!values.help && ['1', '3'].includes(values.brokers)) return values;
-    console.log(usage);
-    process.exit(values.help ? 0 : 2);
-  } catch (error) {
-    console.error(`${(error as Error).message.split('. To specify')[0]}: ${usage}`);
-    process.exit(2);
-  }
 }

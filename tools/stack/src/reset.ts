@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
+import { argumentsOf } from '#platform/arguments.js';
 import { clearServers } from '#testing/servers.js';
 import { takeLock } from './lock.js';
 import { placeOfStack } from './place.js';
 import { sentenceFor } from './terminal.js';
 
+argumentsOf({}, 'npm run reset');
 // `npm run reset`: clears what the stack has kept, but not what was fetched. Refuses while a stack is running.
 try {
   const place = placeOfStack();

@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { KafkaClient } from '#kafka/client.js';
 import { kafkaConfigFrom, kafkaSettings } from '#kafka/settings.js';
+import { argumentsOf } from '#platform/arguments.js';
 import { loadConfig } from '#platform/config.js';
 import { databaseSettings } from '#platform/database.js';
 import { main } from '#platform/serve.js';
@@ -17,16 +17,15 @@ where DATABASE_URL's role may not make schemas (deploy/postgres/roles.sql), MIGR
 const MOST_SHOWN = 1_000;
 
 await main(async () => {
-  const { values } = parseArgs({
-    options: {
+  const values = argumentsOf(
+    {
       verify: { type: 'boolean' },
       source: { type: 'string', default: 'receipts' },
       'keep-in': { type: 'string' },
       repair: { type: 'boolean' },
-      help: { type: 'boolean' },
     },
-  });
-  if (values.help) return console.log(HELP);
+    HELP,
+  );
   const source = z.enum(['receipts', 'kafka']).parse(values.source);
   const { DATABASE_URL, MIGRATION_DATABASE_URL } = databaseSettings;
   const env = loadConfig(z.object({ ...kafkaSettings, DATABASE_URL, MIGRATION_DATABASE_URL }), process.env);
