@@ -1,6 +1,6 @@
 import { compactVerify, createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import { ALGORITHMS } from '#contracts/algorithms.js';
-import { checkClaims, type ClaimRules, type Subject } from '#providers/check-claims.js';
+import { checkClaims, type ClaimRules, isIdOrNone, type Subject } from '#providers/check-claims.js';
 import { claimAt } from '#providers/claim-at.js';
 import { type ParsedToken, parseToken } from '#providers/parse-token.js';
 import type { Provider } from './provider.js';
@@ -14,8 +14,6 @@ export interface CheckedToken {
 
 export type CheckOutcome =
   CheckedToken | { kind: 'refused'; reason: string } | { kind: 'unknown'; code: 'keys_unavailable' };
-
-const LONGEST_ID = 255;
 
 /** One provider, and how its tokens are checked: the signature by jose, the claims by what token-verification checks with. */
 export class ProviderTokens {
@@ -72,9 +70,7 @@ export class ProviderTokens {
     );
     if (ids[0] === undefined || iat === undefined || iat === null) return 'claim_missing';
     if (typeof iat !== 'number' || !Number.isFinite(iat)) return 'malformed';
-    if (!ids.every((id) => id === undefined || (typeof id === 'string' && id !== '' && id.length <= LONGEST_ID))) {
-      return 'malformed';
-    }
+    if (!ids.every(isIdOrNone)) return 'malformed';
     const [userId, organizationId, sessionId] = ids as [string, string | undefined, string | undefined];
     return { userId, organizationId, sessionId, issuedAt: iat };
   }

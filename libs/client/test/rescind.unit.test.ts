@@ -136,7 +136,14 @@ test('claims that do not say whose they are let nobody in', () => {
   for (const missing of [{ sub: undefined }, { iat: undefined }]) {
     expect(rescind.isRevoked(claimsOf(missing))).toEqual({ reason: 'claim_missing' });
   }
-  for (const broken of [{ iat: 'now' }, { sub: 7 }, { org_id: '' }, { sid: ['x'] }, { sub: 'x'.repeat(256) }]) {
+  for (const broken of [
+    { iat: 'now' },
+    { sub: 7 },
+    { org_id: '' },
+    { sid: ['x'] },
+    { sub: 'x'.repeat(256) },
+    { sub: 'x\0' },
+  ]) {
     expect(rescind.isRevoked(claimsOf(broken))).toEqual({ reason: 'malformed' });
   }
 });

@@ -113,4 +113,4 @@ const isId = (value: unknown): value is string =>
   !value.includes('\0') &&
   value.isWellFormed();
 
-const isIdOrNone = (value: unknown): value is string | undefined => value === undefined || isId(value);
+export const isIdOrNone = (value: unknown): value is string | undefined => value === undefined || isId(value);
