@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { FencedProducer } from '#kafka/fenced-producer.js';
+import { BatchPublisher } from '#kafka/publisher.js';
 import { TopicReader } from '#kafka/topic-reader.js';
-import { decodeIdentityProvider } from '#contracts/identity-provider.js';
+import { encodeCloudEvent, identityProviderSource } from '#contracts/cloud-event.js';
+import { CANARY_PROVIDER_ID, decodeIdentityProvider, IDENTITY_PROVIDER_TYPE } from '#contracts/identity-provider.js';
 import { TOPICS } from '#contracts/topics.js';
 import { Database } from '#platform/database.js';
 import { ProviderRegistry } from '#providers/registry.js';
 import { apiKeyOwner, sealingKeyOf, unseal } from '#providers/sealing.js';
 import { eventually } from '#testing/eventually.js';
+import { providerRecord } from '#testing/provider-record.js';
 import { KEY, newPlace, type Place, type Portal, startPortal } from './portal.js';
 
 const PROVIDERS = '/v1/identity-providers';
@@ -202,9 +205,24 @@ test('an empty database leaves alone what it does not know', async () => {
   await client.connect();
   await client.query('drop schema portal cascade');
   await client.end();
+  const publisher = new BatchPublisher(place.client);
+  open.push(publisher);
+  const canary = encodeCloudEvent({
+    id: 'canary/1',
+    source: identityProviderSource(CANARY_PROVIDER_ID),
+    type: IDENTITY_PROVIDER_TYPE,
+    providerid: CANARY_PROVIDER_ID,
+    data: providerRecord(CANARY_PROVIDER_ID),
+  });
+  await publisher.publish(TOPICS.identityProviders, { key: CANARY_PROVIDER_ID, ...canary });
 
   const empty = await portalHere();
   await eventually(() => empty.log().includes('does not know'), { what: 'it has compared' });
+  const warning = empty
+    .log()
+    .split('\n')
+    .find((line) => line.includes('does not know'));
+  expect((JSON.parse(warning!) as { providers: string[] }).providers).toEqual([id]);
   const registry = await registryHere();
   expect(registry.get(id)).toBeDefined();
 });
