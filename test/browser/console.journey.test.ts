@@ -314,6 +314,35 @@ inBrowser('the console', () => {
     }
   });
 
+  test('whoever else may end access: found by their issuer, connected, verified, and removed', async () => {
+    const { body: receiver } = await client.api('signals', 'POST', '/v1/receivers', { name: 'ourselves' });
+    await go('/deliveries');
+    await page.getByRole('button', { name: 'Add a source' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('Ourselves');
+    await dialog.getByLabel('Issuer').fill('http://169.254.169.254');
+    await dialog.getByRole('button', { name: 'Discover' }).click();
+    await dialog.getByText(/not public/).waitFor();
+    await dialog.getByLabel('Issuer').fill(stack.signals);
+    await dialog.getByRole('button', { name: 'Discover' }).click();
+    await dialog.getByText('Polled').click();
+    await dialog.getByRole('textbox', { name: 'Client' }).fill(String(receiver['id']));
+    await dialog.getByLabel('Its secret').fill(String(receiver['key']));
+    expect(await dialog.getByLabel('Token endpoint').inputValue()).toBe(`${stack.signals}/oauth2/token`);
+    expect(await seriousFindings(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Connect' }).click();
+    await dialog.getByText(/session-revoked, account-disabled, account-purged/).waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).last().click();
+    await page.getByRole('button', { name: 'The stream of Ourselves' }).click();
+    await dialog.getByText('enabled', { exact: true }).first().waitFor();
+    await dialog.getByText(/came back/).waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Remove Ourselves' }).click();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await page.getByRole('button', { name: 'Remove Ourselves' }).waitFor({ state: 'detached' });
+  });
+
   test('the canary: when it last came through, and how fast', async () => {
     await go('/health');
     await page
