@@ -14,6 +14,7 @@ const NEW = `k2:${randomBytes(32).toString('base64')}`;
 
 const told: { headers: IncomingHttpHeaders; body: string }[] = [];
 let application: Server;
+let transmitter: SsfTransmitter;
 let place: Place;
 let signals: Signals;
 beforeAll(async () => {
@@ -30,6 +31,7 @@ afterAll(async () => {
   application.closeAllConnections();
   application.close();
   await signals?.stop();
+  await transmitter?.close();
   await place?.leave();
 });
 
@@ -45,7 +47,7 @@ test('the encryption key is rotated as docs/operations.md says: webhooks are sig
   const { body: stream } = await signals.call('POST', '/v1/streams', { kind: 'webhook', url });
   const keys = async (): Promise<unknown> => (await fetch(`${signals.url}/.well-known/jwks.json`)).text();
   const published = await keys();
-  const transmitter = await SsfTransmitter.start();
+  transmitter = await SsfTransmitter.start();
   await signals.call('POST', '/v1/sources', {
     name: 'polled',
     issuer: transmitter.issuer,
@@ -78,5 +80,4 @@ test('the encryption key is rotated as docs/operations.md says: webhooks are sig
   expect(transmitter.requests.at(-1)!.authorization).toBe(transmitter.authorization);
   // And so it is to those whose stream we have made: what is pushed has nowhere to come to here, that it is asked for is enough.
   expect(await signals.call('GET', `/v1/sources/${connected.id}/stream`)).toMatchObject({ status: 200 });
-  await transmitter.close();
 });
