@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { argumentsOf } from '#platform/arguments.js';
 import { printTable, type Row } from './row.js';
 
 /** Every bench, by the name that selects it: `npm run bench -- signature ingest`. All of these without a name. */
@@ -23,7 +24,14 @@ const BY_NAME: typeof BENCHES = {
 };
 const ALL = { ...BENCHES, ...BY_NAME };
 
-const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const words = process.argv.slice(2);
+const { json } = argumentsOf(
+  { json: { type: 'boolean' } },
+  `npm run bench -- [--json] [name …]: all of ${Object.keys(BENCHES).join(', ')}, or those that are named; by name alone: ${Object.keys(BY_NAME).join(', ')}.
+--json writes .local/bench.json too.`,
+  words.filter((word) => word.startsWith('-')),
+);
+const chosen = words.filter((word) => !word.startsWith('-'));
 const unknown = chosen.filter((name) => !(name in ALL));
 if (unknown.length > 0) {
   console.error(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(ALL).join(', ')}.`);
@@ -39,7 +47,7 @@ console.log(
   `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}\n`,
 );
 printTable(rows);
-if (process.argv.includes('--json')) {
+if (json) {
   const folder = join(import.meta.dirname, '../../.local');
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'bench.json'), `${JSON.stringify(rows.map(flat), null, 2)}\n`);
