@@ -1,6 +1,6 @@
 import { compactVerify, createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import { ALGORITHMS } from '#contracts/algorithms.js';
-import { checkClaims, type ClaimRules, isIdOrNone, type Subject } from '#providers/check-claims.js';
+import { checkClaims, type ClaimRules, isId, isIdOrNone, type Subject } from '#providers/check-claims.js';
 import { claimAt } from '#providers/claim-at.js';
 import { type ParsedToken, parseToken } from '#providers/parse-token.js';
 import type { Provider } from './provider.js';
@@ -65,13 +65,12 @@ export class ProviderTokens {
   ): Pick<Subject, 'userId' | 'organizationId' | 'sessionId' | 'issuedAt'> | 'claim_missing' | 'malformed' {
     const { iat } = claims;
     const names = this.rules.claim_mappings;
-    const ids = [names.user_id, names.organization_id, names.session_id].map(
-      (name) => claimAt(claims, name) ?? undefined,
-    );
-    if (ids[0] === undefined || iat === undefined || iat === null) return 'claim_missing';
+    const userId = claimAt(claims, names.user_id) ?? undefined;
+    const organizationId = claimAt(claims, names.organization_id) ?? undefined;
+    const sessionId = claimAt(claims, names.session_id) ?? undefined;
+    if (userId === undefined || iat === undefined || iat === null) return 'claim_missing';
     if (typeof iat !== 'number' || !Number.isFinite(iat)) return 'malformed';
-    if (!ids.every(isIdOrNone)) return 'malformed';
-    const [userId, organizationId, sessionId] = ids as [string, string | undefined, string | undefined];
+    if (!isId(userId) || !isIdOrNone(organizationId) || !isIdOrNone(sessionId)) return 'malformed';
     return { userId, organizationId, sessionId, issuedAt: iat };
   }
 

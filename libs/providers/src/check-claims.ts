@@ -106,7 +106,7 @@ const isNumericDate = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= 8.64e12;
 
 /** What no event can name could never be closed: no database holds a NUL or half of a character. */
-const isId = (value: unknown): value is string =>
+export const isId = (value: unknown): value is string =>
   typeof value === 'string' &&
   value !== '' &&
   value.length <= MAX_ID_LENGTH &&
