@@ -291,8 +291,12 @@ test('one that a receiver refuses is set aside after some tries, and what comes 
   receiver.behaviour = 'takes';
   await publishRevocation(place, revocationOf({ user_id: user }, 2, `event_${user}_2`));
   await eventually(() => ofUser().some(({ claims }) => claims['txn'] === `event_${user}_2`));
-  const { body } = await signals.call('GET', '/v1/deliveries?state=refused');
-  expect(body.data.filter(({ txn }: { txn: string }) => txn === `event_${user}_1`)).toHaveLength(1);
+  // The transmitter writes down what it has been answered after it was answered.
+  await eventually(async () => {
+    const { body } = await signals.call('GET', '/v1/deliveries?state=refused');
+    expect(body.data.filter(({ txn }: { txn: string }) => txn === `event_${user}_1`)).toHaveLength(1);
+    return true;
+  });
 });
 
 test.each([
