@@ -3,6 +3,7 @@ import type { ConsumedRecord } from '#kafka/record.js';
 import type { ScopeUpdate } from '#revocation/effects.js';
 import { keyOf, type ScopeKey } from '#revocation/scope.js';
 import { isHarmless } from '#revocation/scope-state.js';
+import { scopesOfToken, type Verified } from './verified.js';
 
 const MOST_REMEMBERED = 10_000;
 
@@ -24,9 +25,9 @@ export class FirstRefusals {
     }
   }
 
-  refused(scopes: readonly ScopeKey[], reason: string): void {
+  refused(verified: Verified, reason: string): void {
     if (this.awaited.size === 0) return;
-    for (const scope of scopes) {
+    for (const scope of scopesOfToken(verified)) {
       const traceparent = this.awaited.get(scope);
       if (traceparent === undefined) continue;
       this.awaited.delete(scope);

@@ -3,7 +3,6 @@ import type { Heartbeats } from '#revocation/heartbeats.js';
 import type { FirstRefusals } from './first-refusals.js';
 import type { RefusalReporter } from './refusal-reporter.js';
 import type { SignInReporter } from './sign-in-reporter.js';
-import { scopesOfToken } from './verified.js';
 import type { VerificationMetrics } from './verification-metrics.js';
 import { Problem } from '#platform/problem.js';
 
@@ -35,7 +34,7 @@ export class TokenService {
     if (verdict.kind === 'active') this.signIns.seen(verdict.verified);
     else if (verdict.verified) {
       this.refusals.refused(verdict.verified, verdict.reason);
-      this.firstRefusals.refused(scopesOfToken(verdict.verified), verdict.reason);
+      this.firstRefusals.refused(verdict.verified, verdict.reason);
     }
     return verdict;
   }

@@ -146,9 +146,14 @@ export class Verifier {
     const subject = checkClaims(claims, provider);
     if (typeof subject === 'string') return refused(subject, provider);
     const places = this.parts.view.placesOf(provider.id, subject);
-    // With room for what is found out later: an object that grows is moved.
-    const [validIn, active, answer, introspection] = [undefined, undefined, undefined, undefined];
-    return { provider, key, keys, subject, claims, places, validIn, active, answer, introspection };
+    return {
+      ...{ provider, key, keys, subject, claims, places },
+      // Room for what is found out later: an object that grows is moved.
+      validIn: undefined,
+      active: undefined,
+      answer: undefined,
+      introspection: undefined,
+    };
   }
 }
 
