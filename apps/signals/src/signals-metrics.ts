@@ -67,63 +67,24 @@ export class SignalsMetrics {
       labelNames: ['source', 'outcome'],
       registers,
     });
-    const ofSources = <T extends { name: string }>(
-      name: string,
-      help: string,
-      readAll: () => Promise<readonly T[] | undefined>,
-      valueOf: (source: T) => number,
-    ): void => {
-      new Gauge({
-        name,
-        help,
-        labelNames: ['source'],
-        registers,
-        async collect() {
-          const now = await readAll();
-          if (!now) return;
-          this.reset();
-          for (const source of now) this.set({ source: source.name }, valueOf(source));
-        },
-      });
-    };
-    ofSources(
+    const ofPolled = gaugesOf(registers, 'source', pollAges, ({ name }) => name);
+    const ofConnected = gaugesOf(registers, 'source', unverified, ({ name }) => name);
+    ofPolled(
       'rescind_signals_poll_age_seconds',
       'How long ago everything was taken that a transmitter had to say, by source.',
-      pollAges,
       ({ seconds }) => seconds,
     );
-    ofSources(
+    ofPolled(
       'rescind_signals_source_interrupted',
       '1: the transmitter that is polled has said that its stream is paused or disabled.',
-      pollAges,
       ({ interrupted }) => (interrupted ? 1 : 0),
     );
-    ofSources(
+    ofConnected(
       'rescind_signals_source_unverified_seconds',
       'How long no verification has come that a transmitter was asked for, by source; 0: none is waited for.',
-      unverified,
       ({ seconds }) => seconds,
     );
-    // Of one scrape one reading: each gauge is collected by itself, and none may show what the scrape before it read.
-    let reading: Promise<Backlog | undefined> | undefined;
-    const read = (): Promise<Backlog | undefined> =>
-      (reading ??= backlog().finally(() => {
-        reading = undefined;
-      }));
-    const ofBacklog = (name: string, help: string, valueOf: (row: Backlog[number]) => number): void => {
-      new Gauge({
-        name,
-        help,
-        labelNames: ['kind'],
-        registers,
-        async collect() {
-          const now = await read();
-          if (!now) return;
-          this.reset();
-          for (const row of now) this.set({ kind: row.kind }, valueOf(row));
-        },
-      });
-    };
+    const ofBacklog = gaugesOf(registers, 'kind', backlog, ({ kind }) => kind);
     ofBacklog('rescind_signals_backlog', 'Signals that wait for their receiver, by kind.', ({ pending }) => pending);
     ofBacklog(
       'rescind_signals_backlog_seconds',
@@ -162,4 +123,35 @@ export class SignalsMetrics {
   receivedSet(outcome: string): void {
     this.received.inc({ outcome });
   }
+}
+
+/**
+ * Gauges of rows that are read when they are asked for, a label for each row; they stay as they were while that cannot be done. Of one
+ * scrape one reading: each gauge is collected by itself, and none may show what the scrape before it read.
+ */
+function gaugesOf<T>(
+  registers: Registry[],
+  label: string,
+  readAll: () => Promise<readonly T[] | undefined>,
+  labelOf: (row: T) => string,
+): (name: string, help: string, valueOf: (row: T) => number) => void {
+  let reading: Promise<readonly T[] | undefined> | undefined;
+  const read = (): Promise<readonly T[] | undefined> =>
+    (reading ??= readAll().finally(() => {
+      reading = undefined;
+    }));
+  return (name, help, valueOf) => {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      async collect() {
+        const now = await read();
+        if (!now) return;
+        this.reset();
+        for (const row of now) this.set({ [label]: labelOf(row) }, valueOf(row));
+      },
+    });
+  };
 }
