@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isStorable } from '#platform/validation.js';
+import { isStorable } from '#contracts/storable.js';
 
 const isPart = (part: unknown): part is string => typeof part === 'string' && isStorable(part);
 

@@ -1,6 +1,7 @@
 import { compactVerify, createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import { ALGORITHMS } from '#contracts/algorithms.js';
-import { checkClaims, type ClaimRules, isId, isIdOrNone, type Subject } from '#providers/check-claims.js';
+import { isStorableId } from '#contracts/storable.js';
+import { checkClaims, type ClaimRules, isIdOrNone, type Subject } from '#providers/check-claims.js';
 import { claimAt } from '#providers/claim-at.js';
 import { type ParsedToken, parseToken } from '#providers/parse-token.js';
 import type { Provider } from './provider.js';
@@ -70,7 +71,7 @@ export class ProviderTokens {
     const sessionId = claimAt(claims, names.session_id) ?? undefined;
     if (userId === undefined || iat === undefined || iat === null) return 'claim_missing';
     if (typeof iat !== 'number' || !Number.isFinite(iat)) return 'malformed';
-    if (!isId(userId) || !isIdOrNone(organizationId) || !isIdOrNone(sessionId)) return 'malformed';
+    if (!isStorableId(userId) || !isIdOrNone(organizationId) || !isIdOrNone(sessionId)) return 'malformed';
     return { userId, organizationId, sessionId, issuedAt: iat };
   }
 

@@ -5,13 +5,13 @@ import { decodeCloudEvent, identityProviderSource, problemFields } from './cloud
 import type { IdentityProviderData } from './identity-provider.js';
 import { type Moment, parseTime } from './moment.js';
 import { Rejected } from './rejected.js';
+import { MAX_ID_LENGTH } from './storable.js';
 
 /**
  * What WorkOS said, as our own rule needs it: the fields that decide something, and no others. Whatever else WorkOS
  * sends stays in the record (`raw`) untouched. Shapes: WorkOS OpenAPI specification, `data` of each event type.
  */
 
-const MAX_ID_LENGTH = 255;
 const id = z.string().min(1).max(MAX_ID_LENGTH);
 /** A name of a type becomes a key too, and is no longer than an id. */
 const eventName = id;

@@ -1,6 +1,7 @@
 import type { PipeTransform } from '@nestjs/common';
 import type { z } from 'zod';
 import { checked } from '#contracts/checked.js';
+import { isStorable } from '#contracts/storable.js';
 import { Problem } from './problem.js';
 
 /**
@@ -23,9 +24,6 @@ const invalid = (errors: { field: string; message: string }[]): Problem =>
   new Problem(400, 'request_invalid', 'Some fields are missing or not as they should be; see errors.', {
     extra: { errors },
   });
-
-/** PostgreSQL holds no NUL in a text, and UTF-8 no half of a character. */
-export const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 
 /** Where a text stands that cannot be stored. */
 function unstorableIn(value: unknown, path: readonly string[]): string | undefined {

@@ -1,4 +1,5 @@
 import type { IdentityProviderData } from '#contracts/identity-provider.js';
+import { isStorableId } from '#contracts/storable.js';
 import { claimAt } from './claim-at.js';
 
 /** Why a token is not accepted, before the rule is asked. Stable codes. */
@@ -39,7 +40,6 @@ export type ClaimRules = Pick<
   | 'audience_policy'
   | 'allow_impersonation'
 >;
-const MAX_ID_LENGTH = 255;
 
 /**
  * Whether the claims of a genuine token fit its provider (RFC 7519, section 4.1; RFC 8725, sections 3.8 and 3.9). Says
@@ -57,7 +57,7 @@ export function checkClaims(claims: Claims, provider: ClaimRules): Subject | Tok
   for (const name of required_claims) if (isNone(claimAt(claims, name))) return 'claim_missing';
 
   if (!isNumericDate(exp) || !isNumericDate(iat) || (nbf !== undefined && !isNumericDate(nbf))) return 'malformed';
-  if (!isId(userId) || !isIdOrNone(organizationId) || !isIdOrNone(sessionId)) return 'malformed';
+  if (!isStorableId(userId) || !isIdOrNone(organizationId) || !isIdOrNone(sessionId)) return 'malformed';
 
   const audience = checkAudience(claims, provider);
   if (audience) return audience;
@@ -105,12 +105,4 @@ const isNone = (value: unknown): boolean => value === undefined || value === nul
 const isNumericDate = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= 8.64e12;
 
-/** What no event can name could never be closed: no database holds a NUL or half of a character. */
-export const isId = (value: unknown): value is string =>
-  typeof value === 'string' &&
-  value !== '' &&
-  value.length <= MAX_ID_LENGTH &&
-  !value.includes('\0') &&
-  value.isWellFormed();
-
-export const isIdOrNone = (value: unknown): value is string | undefined => value === undefined || isId(value);
+export const isIdOrNone = (value: unknown): value is string | undefined => value === undefined || isStorableId(value);

@@ -1,4 +1,5 @@
 import { Rejected } from '#contracts/rejected.js';
+import { isStorable } from '#contracts/storable.js';
 import { decodeWorkOSRecord, type Via, type WorkOSEvent } from '#contracts/workos-event.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 
@@ -36,10 +37,10 @@ export function decodeBatch(records: readonly ConsumedRecord[]): {
   return { decoded, rejected };
 }
 
-/** Ids become keys and must come back as they were; PostgreSQL holds no NUL, and UTF-8 no half of a character. */
+/** Ids become keys and must come back as they were. */
 function assertStorableIds(event: WorkOSEvent): void {
   const ids = [event.id, event.providerId, ...idsOf(event)];
-  if (ids.some((id) => id.includes('\0') || !id.isWellFormed())) throw new Rejected('event_malformed', 'an id');
+  if (!ids.every(isStorable)) throw new Rejected('event_malformed', 'an id');
 }
 
 function idsOf(event: WorkOSEvent): string[] {

@@ -5,6 +5,7 @@ import { parseTime } from '#contracts/moment.js';
 import { Rejected } from '#contracts/rejected.js';
 import { SIGN_IN_TYPE, signInData } from '#contracts/sign-in.js';
 import { checked } from '#contracts/checked.js';
+import { isStorable } from '#contracts/storable.js';
 import { TOPICS } from '#contracts/topics.js';
 import type { ConsumedRecord } from '#kafka/record.js';
 import { moveBehind, setAside } from './apply-batch.js';
@@ -52,7 +53,7 @@ function decodeSignIn(value: Buffer | null): SignIn {
   const at = parseTime(parsed.data.at);
   if (Number.isNaN(at)) throw new Rejected('record_malformed', 'data: at');
   const ids = [provider_id, user_id, organization_id ?? '', session_id ?? ''];
-  if (ids.some((id) => id.includes('\0') || !id.isWellFormed())) throw new Rejected('record_malformed', 'an id');
+  if (!ids.every(isStorable)) throw new Rejected('record_malformed', 'an id');
   return {
     providerId: provider_id,
     userId: user_id,

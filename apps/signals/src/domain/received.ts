@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Moment } from '#contracts/moment.js';
+import { madeStorable } from '#contracts/storable.js';
 import type { ReceivedSignal } from '#contracts/workos-event.js';
 import {
   CAEP_SESSION_REVOKED,
@@ -103,6 +104,10 @@ const STREAM_STATUSES = ['enabled', 'paused', 'disabled'] as const;
 export type StreamStatus = (typeof STREAM_STATUSES)[number];
 const MOST_REASON = 500;
 
+/** What is kept of the words of a transmitter, and shown to people. */
+export const keptReason = (reason: unknown): string | null =>
+  typeof reason === 'string' ? madeStorable(reason).slice(0, MOST_REASON) : null;
+
 /** Undefined: nothing, or nothing that can be understood. */
 export function wordOnStream(set: CheckedSet): StreamWord | undefined {
   const [[type, given] = ['', {}]] = Object.entries(set.events);
@@ -111,7 +116,7 @@ export function wordOnStream(set: CheckedSet): StreamWord | undefined {
     const { state } = event;
     return {
       kind: 'verification',
-      state: typeof state === 'string' ? state.replaceAll('\0', '').toWellFormed() : null,
+      state: typeof state === 'string' ? madeStorable(state) : null,
     };
   }
   if (type !== SSF_STREAM_UPDATED) return undefined;
@@ -121,7 +126,7 @@ export function wordOnStream(set: CheckedSet): StreamWord | undefined {
   return {
     kind: 'status',
     status,
-    reason: typeof reason === 'string' ? reason.replaceAll('\0', '').toWellFormed().slice(0, MOST_REASON) : null,
+    reason: keptReason(reason),
     at: momentOf(set, event),
   };
 }

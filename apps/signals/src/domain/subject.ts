@@ -1,3 +1,4 @@
+import { isStorableId } from '#contracts/storable.js';
 import { keyOf, type Scope, type ScopeKey } from '#revocation/scope.js';
 
 /** Subject identifiers of RFC 9493, and the complex ones of SSF 1.0, section 3: as many as we say or understand. */
@@ -87,7 +88,7 @@ function idOf(member: unknown): string | undefined | null {
   if (member === undefined) return undefined;
   const { format, id, sub } = (member ?? {}) as Record<string, unknown>;
   const found = format === 'opaque' ? id : format === 'iss_sub' ? sub : undefined;
-  return isId(found) ? found : null;
+  return isStorableId(found) ? found : null;
 }
 
 const MOST_ALIASES = 20;
@@ -102,12 +103,9 @@ function issuerSubject(subject: unknown, isKnown: (issuer: string) => boolean): 
 
 function oneIssuerSubject(subject: unknown): IssuerSubject | undefined {
   const { format, iss, sub } = (subject ?? {}) as Record<string, unknown>;
-  if (format !== 'iss_sub' || typeof iss !== 'string' || !isId(sub)) return undefined;
+  if (format !== 'iss_sub' || typeof iss !== 'string' || !isStorableId(sub)) return undefined;
   return { format, iss, sub };
 }
-
-const isId = (value: unknown): value is string =>
-  typeof value === 'string' && value !== '' && value.length <= 255 && value.isWellFormed() && !value.includes('\0');
 
 const only = (ids: readonly string[]): string | undefined => (ids.length === 1 ? ids[0] : undefined);
 

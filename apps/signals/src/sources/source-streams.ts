@@ -7,7 +7,7 @@ import { Problem } from '#platform/problem.js';
 import type { EncryptionKeys } from '#providers/sealing.js';
 import type { SignalsConfig } from '../config.js';
 import { deliveryUrl } from '../delivery-url.js';
-import type { StreamStatus } from '../domain/received.js';
+import { keptReason, type StreamStatus } from '../domain/received.js';
 import { SourceAuthorization } from './source-authorization.js';
 import {
   askFailed,
@@ -219,7 +219,7 @@ export class SourceStreams {
     }
     const askedAt = Date.now();
     const { status, reason } = await this.at(source, stream).status(stream.status_endpoint, stream_id);
-    const said = reason?.replaceAll('\0', '').toWellFormed().slice(0, 500) ?? null;
+    const said = keptReason(reason);
     await this.parts.database.transaction((tx) =>
       noteStream(tx, source.id, { kind: 'status', status, reason: said, at: askedAt }),
     );

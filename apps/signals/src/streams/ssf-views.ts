@@ -1,16 +1,12 @@
 import { z } from 'zod';
+import { isStorable } from '#contracts/storable.js';
 import { SUPPORTED_EVENTS } from '../domain/event-types.js';
 import { STATUSES, type StreamRow } from './streams.sql.js';
 
 export const PUSH = 'urn:ietf:rfc:8935';
 export const POLL = 'urn:ietf:rfc:8936';
 
-export const text = (most: number) =>
-  z
-    .string()
-    .min(1)
-    .max(most)
-    .refine((given) => given.isWellFormed() && !given.includes('\0'), 'must be text');
+export const text = (most: number) => z.string().min(1).max(most).refine(isStorable, 'must be text');
 
 export const streamId = text(100);
 

@@ -20,6 +20,7 @@ import {
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { isStorable } from '#contracts/storable.js';
 import { Public } from '#platform/api-key.guard.js';
 import { Database } from '#platform/database.js';
 import { Problem } from '#platform/problem.js';
@@ -272,13 +273,14 @@ export class SsfController implements BeforeApplicationShutdown {
     const { kind } = await this.find(id, receiver);
     if (kind !== 'set_poll') throw new Problem(404, 'stream_unknown', 'This stream is pushed.');
     const refused = Object.entries(body.setErrs).map(([jti, { err }]) => ({ jti, error: `refused ${err}` }));
-    const ours = (jti: string): boolean => jti.isWellFormed() && !jti.includes('\0');
     const settled = await this.database.transaction((tx) =>
       settleByJti(
         tx,
         id,
-        body.ack.filter(ours),
-        refused.filter(({ jti }) => ours(jti)).map(({ jti, error }) => ({ jti, error: error.replaceAll('\0', '') })),
+        body.ack.filter(isStorable),
+        refused
+          .filter(({ jti }) => isStorable(jti))
+          .map(({ jti, error }) => ({ jti, error: error.replaceAll('\0', '') })),
       ),
     );
     this.metrics.acknowledged(settled);
